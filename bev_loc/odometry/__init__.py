@@ -1,0 +1,1 @@
+"""Odometry: where the base is relative to where it started, scan by scan."""
