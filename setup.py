@@ -1,0 +1,57 @@
+"""Package for pip and colcon. The configuration, launch and node files go where ROS 2 looks for them."""
+
+import re
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "bev_loc/__init__.py").read_text()).group(1)
+nodes = ("odometry_node", "localization_node", "source_node")
+
+setup(
+    name="bev_loc",
+    version=version,
+    description="LiDAR global localization and mapping from bird's-eye-view images, with ROS 2 nodes",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    maintainer="bev_loc maintainers",
+    maintainer_email="maintainers@bev-loc.org",
+    python_requires=">=3.11",
+    packages=find_packages(include=["bev_loc", "bev_loc.*"]),
+    zip_safe=True,
+    install_requires=[
+        "faiss-cpu>=1.8",
+        "gtsam>=4.3.0",
+        "matplotlib>=3.6",
+        "numba>=0.60",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.8",
+        "PyYAML>=6.0",
+        "rosbags>=0.10",
+        "scipy>=1.11",
+        "small_gicp>=1.0",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "sim": ["open3d>=0.19"],
+        "test": ["pytest>=8", "evo>=1.30"],
+        "bench": ["kiss-icp>=1.2"],
+    },
+    entry_points={
+        "console_scripts": [
+            "bev_loc = bev_loc.cli.main:main",
+            *(f"bev_loc_{node} = bev_loc.ros.{node}:main" for node in nodes),
+        ]
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/bev_loc"]),
+        ("share/bev_loc", ["package.xml"]),
+        ("share/bev_loc/launch", glob("launch/*.launch.py")),
+        ("share/bev_loc/config", glob("config/*.yaml") + glob("config/*.xml")),
+        ("share/bev_loc/rviz", glob("rviz/*.rviz")),
+        ("lib/bev_loc", [f"scripts/{node}" for node in nodes]),
+    ],
+)
