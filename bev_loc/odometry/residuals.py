@@ -1,0 +1,159 @@
+"""Point-to-plane residuals of a scan against the local map, as normal equations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from .local_map import LocalMap, nearest
+
+_NEIGHBOURS = 5  # as FAST-LIO2 (Xu et al. 2022, section V-B)
+_PLANE_TOLERANCE_M = 0.1  # all neighbours lie this near to their plane
+_RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NormalEquations:
+    """Gauss-Newton system of one linearisation: hessian @ step = -gradient, right perturbation."""
+
+    hessian: np.ndarray  # (6, 6) in units of 1 / sigma^2
+    gradient: np.ndarray  # (6,)
+    matches: int
+    rmse_m: float
+
+
+class PlaneMatches:
+    """The planes found for each registered point; kept between iterations until searched again."""
+
+    def __init__(self, points_base: np.ndarray) -> None:
+        """points_base: (N, 3) float32, deskewed."""
+        self.points_base = points_base
+        self._planes = np.zeros((len(points_base), 4))  # n, d with n @ p + d = 0; n = 0: none
+
+    def search(self, local_map: LocalMap, T_odom_base: np.ndarray, radius_m: float) -> None:
+        """Find the planes again at this pose, from map points within `radius_m`."""
+        _find_planes(
+            self.points_base, T_odom_base, self._planes, radius_m**2, local_map.voxel_m,
+            local_map.table_keys, local_map.table_blocks, local_map.counts, local_map.points,
+        )  # fmt: skip
+
+    def linearise(self, T_odom_base: np.ndarray, sigma_m: float, kernel_m: float) -> NormalEquations:
+        """The system at this pose: residuals of deviation `sigma_m`, Cauchy kernel of width `kernel_m`."""
+        hessian, gradient, matches, sum_2 = _linearise(
+            self.points_base, T_odom_base, self._planes, sigma_m, kernel_m
+        )
+        rmse_m = float(np.sqrt(sum_2 / matches)) if matches else float("nan")
+        return NormalEquations(hessian=hessian, gradient=gradient, matches=matches, rmse_m=rmse_m)
+
+
+@njit(cache=True)
+def _find_planes(points_base, T, planes, radius_2, voxel_m, table_keys, table_blocks, counts, map_points):
+    found_points = np.empty((_NEIGHBOURS, 3))
+    found_d2 = np.empty(_NEIGHBOURS)
+    query = np.empty(3)
+    for n in range(points_base.shape[0]):
+        x, y, z = points_base[n, 0], points_base[n, 1], points_base[n, 2]
+        for axis in range(3):
+            query[axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
+        found = nearest(
+            query, voxel_m, radius_2, table_keys, table_blocks, counts, map_points, found_points, found_d2
+        )
+        if found < _NEIGHBOURS or not _fit_plane(found_points, planes[n]):
+            planes[n, :] = 0.0
+
+
+@njit(cache=True)
+def _fit_plane(points, plane):
+    """Least-squares plane of (K, 3) points into plane (4,); False when a point lies off it."""
+    count = points.shape[0]
+    cx, cy, cz = 0.0, 0.0, 0.0
+    for m in range(count):
+        cx += points[m, 0]
+        cy += points[m, 1]
+        cz += points[m, 2]
+    cx /= count
+    cy /= count
+    cz /= count
+    xx, xy, xz, yy, yz, zz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for m in range(count):
+        dx, dy, dz = points[m, 0] - cx, points[m, 1] - cy, points[m, 2] - cz
+        xx += dx * dx
+        xy += dx * dy
+        xz += dx * dz
+        yy += dy * dy
+        yz += dy * dz
+        zz += dz * dz
+    # Smallest eigenvalue of the scatter matrix in closed form (Smith 1961).
+    mean = (xx + yy + zz) / 3.0
+    p = (xx - mean) ** 2 + (yy - mean) ** 2 + (zz - mean) ** 2 + 2.0 * (xy * xy + xz * xz + yz * yz)
+    if p < 1e-18:
+        return False
+    p = np.sqrt(p / 6.0)
+    a, b, c = (xx - mean) / p, (yy - mean) / p, (zz - mean) / p
+    d, e, f = xy / p, xz / p, yz / p
+    half = 0.5 * (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e))
+    angle = np.arccos(min(1.0, max(-1.0, half))) / 3.0
+    smallest = mean + 2.0 * p * np.cos(angle + 2.0943951023931953)
+    # Its eigenvector is across two rows of (scatter - smallest I): the longest of the three products.
+    ax, by, cz_ = xx - smallest, yy - smallest, zz - smallest
+    best = 0.0
+    nx, ny, nz = 0.0, 0.0, 0.0
+    for pair in range(3):
+        if pair == 0:
+            ux, uy, uz = xy * yz - xz * by, xz * xy - ax * yz, ax * by - xy * xy
+        elif pair == 1:
+            ux, uy, uz = xy * cz_ - xz * yz, xz * xz - ax * cz_, ax * yz - xy * xz
+        else:
+            ux, uy, uz = by * cz_ - yz * yz, yz * xz - xy * cz_, xy * yz - by * xz
+        length_2 = ux * ux + uy * uy + uz * uz
+        if length_2 > best:
+            best = length_2
+            nx, ny, nz = ux, uy, uz
+    if best < 1e-24:  # the points lie on a line: no plane
+        return False
+    scale = 1.0 / np.sqrt(best)
+    nx *= scale
+    ny *= scale
+    nz *= scale
+    offset = -(nx * cx + ny * cy + nz * cz)
+    for m in range(count):
+        if abs(nx * points[m, 0] + ny * points[m, 1] + nz * points[m, 2] + offset) > _PLANE_TOLERANCE_M:
+            return False
+    plane[0], plane[1], plane[2], plane[3] = nx, ny, nz, offset
+    return True
+
+
+@njit(cache=True)
+def _linearise(points_base, T, planes, sigma_m, kernel_m):
+    hessian = np.zeros((6, 6))
+    gradient = np.zeros(6)
+    jacobian = np.empty(6)
+    matches, sum_2 = 0, 0.0
+    for n in range(points_base.shape[0]):
+        nx, ny, nz = planes[n, 0], planes[n, 1], planes[n, 2]
+        if nx == 0.0 and ny == 0.0 and nz == 0.0:
+            continue
+        x, y, z = points_base[n, 0], points_base[n, 1], points_base[n, 2]
+        residual = planes[n, 3] + nx * T[0, 3] + ny * T[1, 3] + nz * T[2, 3]
+        # m = R^T n: the plane's normal in the base frame.
+        mx = T[0, 0] * nx + T[1, 0] * ny + T[2, 0] * nz
+        my = T[0, 1] * nx + T[1, 1] * ny + T[2, 1] * nz
+        mz = T[0, 2] * nx + T[1, 2] * ny + T[2, 2] * nz
+        residual += mx * x + my * y + mz * z
+        if (_RANGE_GATE * residual) ** 4 > x * x + y * y + z * z:
+            continue
+        # d residual / d (rotation, translation) of T exp(xi) is (p x m, m).
+        jacobian[0], jacobian[1], jacobian[2] = y * mz - z * my, z * mx - x * mz, x * my - y * mx
+        jacobian[3], jacobian[4], jacobian[5] = mx, my, mz
+        weight = 1.0 / (sigma_m**2 * (1.0 + (residual / kernel_m) ** 2))
+        for i in range(6):
+            scaled = weight * jacobian[i]
+            gradient[i] += scaled * residual
+            for j in range(i, 6):
+                hessian[i, j] += scaled * jacobian[j]
+        matches += 1
+        sum_2 += residual * residual
+    for i in range(6):
+        for j in range(i):
+            hessian[i, j] = hessian[j, i]
+    return hessian, gradient, matches, sum_2

@@ -1,0 +1,41 @@
+"""Which way is up at the start: from the accelerometer at rest, else from the ground under the vehicle."""
+
+import numpy as np
+
+from ..geometry import so3
+
+_CELL_M, _RADIUS_M = 2.0, 25.0
+_GROUND_TOLERANCE_M = 0.15
+_MIN_CELLS, _MIN_SHARE = 40, 0.35
+_MAX_TILT_RAD = np.deg2rad(25.0)
+
+
+def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:
+    """R_odom_base that makes the ground of one (N, 3) cloud horizontal; None when there is no clear ground.
+
+    Robust plane through the lowest point of every 2 m cell within 25 m (iteratively reweighted, Cauchy).
+    """
+    near = points_base[(np.abs(points_base[:, :2]) < _RADIUS_M).all(1)].astype(float)
+    if len(near) < _MIN_CELLS:
+        return None
+    cells = np.floor(near[:, :2] / _CELL_M).astype(int) @ (1, 1000)
+    order = np.lexsort((near[:, 2], cells))
+    first = np.unique(cells[order], return_index=True)[1]
+    lowest = near[order[first]]
+    if len(lowest) < _MIN_CELLS:
+        return None
+    design = np.column_stack([lowest[:, :2], np.ones(len(lowest))])
+    plane = np.array([0.0, 0.0, np.quantile(lowest[:, 2], 0.3)])
+    for width in np.geomspace(1.0, 0.1, 10):
+        weight = 1.0 / (1.0 + ((lowest[:, 2] - design @ plane) / width) ** 2)
+        plane = np.linalg.solve(design.T @ (weight[:, None] * design), design.T @ (weight * lowest[:, 2]))
+    on_plane = np.abs(lowest[:, 2] - design @ plane) < _GROUND_TOLERANCE_M
+    normal = np.array([-plane[0], -plane[1], 1.0]) / np.linalg.norm([plane[0], plane[1], 1.0])
+    if on_plane.sum() < _MIN_CELLS or on_plane.mean() < _MIN_SHARE or np.arccos(normal[2]) > _MAX_TILT_RAD:
+        return None
+    return so3.rotation_between(normal, np.array([0.0, 0.0, 1.0]))
+
+
+def level_from_gravity(acc_base: np.ndarray) -> np.ndarray:
+    """R_odom_base that turns the specific force at rest (3,), in the base frame, straight up."""
+    return so3.rotation_between(acc_base, np.array([0.0, 0.0, 1.0]))
