@@ -36,6 +36,12 @@ class InputConfig:
     point_time_unit: str = tunable(
         "auto", "unit of the point times", choices=("auto", "s", "ms", "us", "ns")
     )
+    point_times: str = tunable(
+        "auto",
+        "times within a sweep; auto: as recorded, or from the azimuth where a format is known to need it;"
+        " none: points are already motion compensated; azimuth: a sensor turning clockwise from behind",
+        choices=("auto", "none", "azimuth"),
+    )
     stamp_at: str = tunable(
         "auto", "moment of the sweep that a cloud's stamp names", choices=("auto", "begin", "end")
     )

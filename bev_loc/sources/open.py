@@ -1,0 +1,89 @@
+"""From what the user typed to a source: recognised by looking at what lies there."""
+
+from pathlib import Path
+
+from ..config import InputConfig
+from ..errors import SourceError
+from .base import Source
+
+_PREFIXES = ("kitti", "bag", "clouds", "keyframes")
+_KNOWN = (
+    "a KITTI odometry sequence or raw drive, a folder of .bin, .pcd, .ply or .npz scans, range images with "
+    "velodyne_config.txt, a keyframe archive (.npz), a rosbag (.bag, .db3, .mcap or its folder), or sim:NAME"
+)
+
+
+def open_source(text: str, config: InputConfig) -> Source:
+    """The source at a path, or `sim:NAME`; a prefix as in `kitti:PATH`, `bag:PATH` is allowed.
+
+    SourceError, in one sentence, for what does not exist or is not recognised.
+    """
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix == "sim":
+        from .simulated import open_simulated
+
+        return open_simulated(rest, config)
+    path = Path(rest if colon and prefix in _PREFIXES else text).expanduser()
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder; expected {_KNOWN}")
+    return _open_folder(path, config) if path.is_dir() else _open_file(path, config)
+
+
+def _open_file(path: Path, config: InputConfig) -> Source:
+    match path.suffix.lower():
+        case ".bag" | ".db3" | ".mcap":
+            from .rosbag import open_bag
+
+            return open_bag(path, config)
+        case ".npz":
+            from .keyframe_archive import open_keyframe_archive
+
+            return open_keyframe_archive(path)
+        case ".bin" | ".pcd" | ".ply" | ".png":
+            raise SourceError(f"{path}: is a single scan; give the folder that holds it ({path.parent})")
+    raise SourceError(f"{path}: is not a recording that is known here; expected {_KNOWN}")
+
+
+def _open_folder(path: Path, config: InputConfig) -> Source:
+    from . import kitti
+
+    path = _recording_of(path)
+    if (path / "velodyne_points").is_dir():
+        return kitti.open_raw_drive(path, config)
+    if (path / "velodyne").is_dir():
+        return kitti.open_sequence(path, config)
+    if (path / "velodyne_config.txt").is_file():
+        from .range_images import open_range_images
+
+        return open_range_images(path, config)
+    if (path / "metadata.yaml").is_file():
+        from .rosbag import open_bag
+
+        return open_bag(path, config)
+    suffixes = [entry.suffix.lower() for entry in path.iterdir() if entry.is_file()]
+    bags = [suffix for suffix in suffixes if suffix in (".bag", ".db3", ".mcap")]
+    if bags:
+        raise SourceError(f"{path}: holds {len(bags)} rosbag files and no metadata.yaml; give one of the files")
+    if ".bin" in suffixes:
+        return kitti.open_velodyne(path, config)
+    for suffix in (".pcd", ".ply", ".npz"):
+        if suffix in suffixes:
+            from .cloud_files import open_clouds
+
+            return open_clouds(path, suffix, config)
+    seen = ", ".join(sorted(entry.name for entry in path.iterdir())[:5])
+    raise SourceError(f"{path}: {f'holds {seen} and no scans' if seen else 'is empty'}; expected {_KNOWN}")
+
+
+def _recording_of(path: Path) -> Path:
+    """The folder of the whole recording when `path` is the one inside it that holds the scans."""
+    whole = path.resolve()
+    if whole.name == "data" and whole.parent.name == "velodyne_points":
+        return whole.parent.parent
+    if whole.name == "velodyne_points" and (whole / "data").is_dir():
+        return whole.parent
+    if whole.name == "velodyne" and any((whole.parent / name).exists() for name in ("times.txt", "calib.txt", "poses.txt")):
+        return whole.parent
+    if whole.name == "data" and (whole.parent / "velodyne_config.txt").is_file():
+        return whole.parent
+    return path
