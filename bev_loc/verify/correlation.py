@@ -1,0 +1,118 @@
+"""Pose of one BEV image in another by correlation: rotation on polar spectra, then translation by phase.
+
+The magnitude of a spectrum does not see the translation, so the rotation is found alone (Reddy and
+Chatterji 1996); it repeats after half a turn, so both directions are tried.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..bev.grid import middle_px
+from ..config import BevConfig
+from ..records import BevImage
+from .planar import PlanarMatch
+
+RADII = 40
+ANGLES = 360  # over half a turn
+WAVELENGTHS_M = (16.0, 1.6)
+ROTATION_PEAKS = 2  # of the polar correlation that are tried, each in both directions
+BLUR_PX = 1.0  # tolerance of the score: the same wall never falls on the same pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spectra:
+    """What is computed once per image."""
+
+    structure: np.ndarray  # (S, S) float32, counts above the ground's one
+    blurred: np.ndarray  # (S, S) float32, the structure with the tolerance of the score
+    polar: np.ndarray  # (RADII, ANGLES / 2 + 1) complex64, transform of the polar spectrum over its angle
+    phases: np.ndarray  # (side, side / 2 + 1) complex64, of the structure
+
+
+class Correlator:
+    """Aligns images of one grid."""
+
+    def __init__(self, bev: BevConfig) -> None:
+        self._middle = middle_px(bev)
+        self._cell_m = bev.cell_m
+        self._side = 1 << int(np.ceil(np.log2(1.25 * (2 * self._middle + 1))))
+        rows, cols = np.mgrid[-self._middle : self._middle + 1, -self._middle : self._middle + 1] / self._middle
+        self._disc = np.clip((1.0 - np.hypot(rows, cols)) / 0.1, 0.0, 1.0).astype(np.float32)
+        lengths = np.geomspace(*WAVELENGTHS_M, RADII)
+        radii = self._side * bev.cell_m / np.maximum(lengths, 2.05 * bev.cell_m)
+        angles = np.arange(ANGLES) * np.pi / ANGLES
+        # A positive yaw turns (row, col) like (x, y): angles run from the row axis to the column axis.
+        u, v = radii[:, None] * np.cos(angles), radii[:, None] * np.sin(angles)  # along rows, along columns
+        sign = np.where(v < 0, -1.0, 1.0)
+        self._map_col = (sign * v).astype(np.float32)
+        self._map_row = (sign * u + self._side // 2).astype(np.float32)
+
+    def spectra(self, image: BevImage) -> Spectra:
+        """The parts of an image that every comparison with it needs."""
+        structure = np.maximum(image.counts, 1).astype(np.float32) - 1.0
+        transform = np.fft.rfft2(structure * self._disc, (self._side, self._side)).astype(np.complex64)
+        magnitude = np.fft.fftshift(np.log1p(np.abs(transform)), axes=0)
+        polar = cv2.remap(magnitude, self._map_col, self._map_row, cv2.INTER_LINEAR)
+        polar -= polar.mean(axis=1, keepdims=True)
+        return Spectra(
+            structure=structure,
+            blurred=cv2.GaussianBlur(structure, (0, 0), BLUR_PX),
+            polar=np.fft.rfft(polar, axis=1).astype(np.complex64),
+            phases=_phases(transform),
+        )
+
+    def align(self, match: Spectra, query: Spectra) -> PlanarMatch:
+        """The best of the few rotations, each with its best translation."""
+        found = [self._translate(match, query, yaw_rad) for yaw_rad in self._rotations(match, query)]
+        return max(found, key=lambda planar: planar.score)
+
+    def _rotations(self, match: Spectra, query: Spectra) -> list[float]:
+        correlation = np.fft.irfft((match.polar * np.conj(query.polar)).sum(0), ANGLES)
+        yaws = []
+        for _ in range(ROTATION_PEAKS):
+            peak = int(np.argmax(correlation))
+            around = correlation[(peak + np.arange(-1, 2)) % ANGLES]
+            yaw = (peak + _vertex(*around)) * np.pi / ANGLES
+            yaws += [yaw, yaw + np.pi]
+            correlation[(peak + np.arange(-8, 9)) % ANGLES] = -np.inf
+        return [float((yaw + np.pi) % (2 * np.pi) - np.pi) for yaw in yaws]
+
+    def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> PlanarMatch:
+        turned = self._warp(query.structure, yaw_rad, 0.0, 0.0)
+        phases = _phases(np.fft.rfft2(turned * self._disc, (self._side, self._side)))
+        surface = np.fft.irfft2(match.phases * np.conj(phases), (self._side, self._side))
+        row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
+        d_row = row + _vertex(*surface[(row + np.arange(-1, 2)) % self._side, col])
+        d_col = col + _vertex(*surface[row, (col + np.arange(-1, 2)) % self._side])
+        half = self._side / 2
+        x_m = -((d_row + half) % self._side - half) * self._cell_m
+        y_m = -((d_col + half) % self._side - half) * self._cell_m
+        score = self.score(match, query, x_m, y_m, yaw_rad)
+        return PlanarMatch(method="correlation", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score)
+
+    def score(self, match: Spectra, query: Spectra, x_m: float, y_m: float, yaw_rad: float) -> float:
+        """Cosine of the two structures where the images overlap, once the query lies in the match's frame."""
+        turned = self._warp(query.blurred, yaw_rad, x_m, y_m)
+        seen = match.blurred * self._warp(np.ones_like(query.blurred), yaw_rad, x_m, y_m)
+        norm = np.linalg.norm(turned) * np.linalg.norm(seen)
+        return float(np.vdot(turned, seen) / norm) if norm > 0 else 0.0
+
+    def _warp(self, picture: np.ndarray, yaw_rad: float, x_m: float, y_m: float) -> np.ndarray:
+        cosine, sine, middle = np.cos(yaw_rad), np.sin(yaw_rad), self._middle
+        col = middle - y_m / self._cell_m - (cosine + sine) * middle
+        row = middle - x_m / self._cell_m - (cosine - sine) * middle
+        affine = np.array([[cosine, sine, col], [-sine, cosine, row]])  # of (col, row), as OpenCV has it
+        return cv2.warpAffine(picture, affine, picture.shape[::-1], flags=cv2.INTER_LINEAR)
+
+
+def _phases(transform: np.ndarray) -> np.ndarray:
+    magnitude = np.abs(transform)
+    return (transform / np.sqrt(magnitude * (magnitude + 1e-3) + 1e-12)).astype(np.complex64)
+
+
+def _vertex(before: float, at: float, after: float) -> float:
+    """Where the parabola through three equally spaced values has its top, from the middle one, within half a step."""
+    bend = before - 2.0 * at + after
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0

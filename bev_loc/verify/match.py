@@ -1,0 +1,72 @@
+"""Corners of two BEV images matched by what surrounds them, whatever the heading.
+
+A corner is described by rings around it in the blurred structure image: the magnitude of each ring's
+transform over the angle does not change when the image turns about the corner.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..bev import grid
+from ..bev.keypoints import detect
+from ..config import BevConfig
+from ..records import BevImage
+
+RING_RADII_M = (0.8, 1.6, 2.6, 3.8, 5.4, 7.4, 10.0, 13.0)
+SAMPLES = 32  # around each ring
+HARMONICS = 8  # kept of each ring
+BLUR_M = 0.6
+MOST_CORNERS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Corners:
+    """Where the corners of an image are and what surrounds them."""
+
+    xy_m: np.ndarray  # (N, 2) float64, levelled frame
+    descriptors: np.ndarray  # (N, D) float32 of unit length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """Corners that chose each other: row n of one array belongs to row n of the other."""
+
+    match_xy_m: np.ndarray  # (N, 2)
+    query_xy_m: np.ndarray  # (N, 2)
+
+
+def describe(image: BevImage, bev: BevConfig) -> Corners:
+    """The strongest corners of an image that stand on structure, described."""
+    pixels_rc = detect(_structure(image), MOST_CORNERS)
+    blurred = cv2.GaussianBlur(_structure(image).counts.astype(np.float32), (0, 0), BLUR_M / bev.cell_m)
+    radii_px = np.array(RING_RADII_M, np.float32) / bev.cell_m
+    angles = np.arange(SAMPLES) * 2 * np.pi / SAMPLES
+    rows = pixels_rc[:, 0, None, None] + radii_px[:, None] * np.cos(angles)
+    cols = pixels_rc[:, 1, None, None] + radii_px[:, None] * np.sin(angles)
+    shape = (max(len(pixels_rc), 1), -1)
+    rings = cv2.remap(
+        blurred, cols.reshape(shape).astype(np.float32), rows.reshape(shape).astype(np.float32), cv2.INTER_LINEAR
+    ) if len(pixels_rc) else np.zeros((0, radii_px.size * SAMPLES), np.float32)
+    rings = rings.reshape(len(pixels_rc), radii_px.size, SAMPLES)
+    harmonics = np.sqrt(np.abs(np.fft.rfft(rings, axis=2))[:, :, :HARMONICS]).reshape(len(pixels_rc), -1)
+    lengths = np.linalg.norm(harmonics, axis=1, keepdims=True)
+    return Corners(
+        xy_m=grid.to_metres(pixels_rc, bev), descriptors=(harmonics / np.maximum(lengths, 1e-9)).astype(np.float32)
+    )
+
+
+def mutual(match: Corners, query: Corners) -> Pairs:
+    """Corners that are each other's nearest in descriptor."""
+    if not len(match.xy_m) or not len(query.xy_m):
+        return Pairs(match_xy_m=np.zeros((0, 2)), query_xy_m=np.zeros((0, 2)))
+    likeness = query.descriptors @ match.descriptors.T
+    chosen = likeness.argmax(1)
+    queries = np.flatnonzero(likeness.argmax(0)[chosen] == np.arange(len(chosen)))
+    return Pairs(match_xy_m=match.xy_m[chosen[queries]], query_xy_m=query.xy_m[queries])
+
+
+def _structure(image: BevImage) -> BevImage:
+    """The image without its ground: rings of single returns move with the sensor and not with the place."""
+    return BevImage(counts=np.maximum(image.counts, 1) - np.uint8(1), mean_height_m=image.mean_height_m)

@@ -1,0 +1,111 @@
+"""A rigid motion in the plane from point pairs, most of which are wrong (Fischler and Bolles 1981)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+CONFIDENCE = 0.999
+MIN_SPREAD_M = 4.0  # two pairs nearer than this do not fix the heading
+REFITS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RigidFit:
+    """p_match = R(yaw) p_query + (x, y) of the pairs that agree."""
+
+    x_yaw: np.ndarray  # (3,) x, y, yaw
+    covariance: np.ndarray  # (3, 3) of x, y, yaw
+    inliers: np.ndarray  # (N,) bool
+
+
+def fit_rigid(
+    match_xy: np.ndarray, query_xy: np.ndarray, distance_m: float, rng: np.random.Generator, most_tries: int = 2000
+) -> RigidFit | None:
+    """The motion with the most (N, 2) pairs within `distance_m`, refitted robustly; None when no two agree."""
+    count = len(match_xy)
+    if count < 3:
+        return None
+    first = rng.integers(0, count, most_tries)
+    second = (first + rng.integers(1, count, most_tries)) % count  # never the same pair twice
+    match_xy, query_xy = np.ascontiguousarray(match_xy, float), np.ascontiguousarray(query_xy, float)
+    pose, inliers = _search(match_xy, query_xy, first, second, distance_m)
+    if inliers < 3:
+        return None
+    pose, covariance = _refit(match_xy, query_xy, pose, distance_m)
+    residuals = np.linalg.norm(_residuals(match_xy, query_xy, pose), axis=1)
+    return RigidFit(x_yaw=pose, covariance=covariance, inliers=residuals < distance_m)
+
+
+@njit(cache=True, nogil=True)
+def _residuals(match_xy: np.ndarray, query_xy: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    cosine, sine = np.cos(pose[2]), np.sin(pose[2])
+    out = np.empty_like(match_xy)
+    out[:, 0] = cosine * query_xy[:, 0] - sine * query_xy[:, 1] + pose[0] - match_xy[:, 0]
+    out[:, 1] = sine * query_xy[:, 0] + cosine * query_xy[:, 1] + pose[1] - match_xy[:, 1]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _search(
+    match_xy: np.ndarray, query_xy: np.ndarray, first: np.ndarray, second: np.ndarray, distance_m: float
+) -> tuple[np.ndarray, int]:
+    """The two-pair motion with the most inliers; stops when a better one is improbable."""
+    best, best_count, needed = np.zeros(3), 0, len(first)
+    for n in range(len(first)):
+        if n >= needed:
+            break
+        i, j = first[n], second[n]
+        dq, dm = query_xy[j] - query_xy[i], match_xy[j] - match_xy[i]
+        spread_q, spread_m = np.hypot(dq[0], dq[1]), np.hypot(dm[0], dm[1])
+        if spread_q < MIN_SPREAD_M or abs(spread_q - spread_m) > 2.0 * distance_m:
+            continue
+        yaw = np.arctan2(dm[1], dm[0]) - np.arctan2(dq[1], dq[0])
+        cosine, sine = np.cos(yaw), np.sin(yaw)
+        qx, qy = 0.5 * (query_xy[i] + query_xy[j])
+        mx, my = 0.5 * (match_xy[i] + match_xy[j])
+        x, y = mx - cosine * qx + sine * qy, my - sine * qx - cosine * qy
+        count = 0
+        for k in range(len(match_xy)):
+            ex = cosine * query_xy[k, 0] - sine * query_xy[k, 1] + x - match_xy[k, 0]
+            ey = sine * query_xy[k, 0] + cosine * query_xy[k, 1] + y - match_xy[k, 1]
+            if ex * ex + ey * ey < distance_m * distance_m:
+                count += 1
+        if count > best_count:
+            best_count = count
+            best[0], best[1], best[2] = x, y, yaw
+            share = (count / len(match_xy)) ** 2
+            if share < 1.0:
+                needed = min(needed, n + 1 + int(np.log(1.0 - CONFIDENCE) / np.log(1.0 - share)))
+    return best, best_count
+
+
+@njit(cache=True, nogil=True)
+def _refit(
+    match_xy: np.ndarray, query_xy: np.ndarray, pose: np.ndarray, distance_m: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Newton with Cauchy weights on pairs within twice the distance; covariance from the residuals."""
+    pose = pose.copy()
+    covariance = np.eye(3)
+    for _ in range(REFITS):
+        H, b = np.zeros((3, 3)), np.zeros(3)
+        squares, weights = 0.0, 0.0
+        errors = _residuals(match_xy, query_xy, pose)
+        cosine, sine = np.cos(pose[2]), np.sin(pose[2])
+        for k in range(len(match_xy)):
+            square = errors[k, 0] ** 2 + errors[k, 1] ** 2
+            if square > 4.0 * distance_m**2:
+                continue
+            weight = 1.0 / (1.0 + square / (0.5 * distance_m) ** 2)
+            gx = -sine * query_xy[k, 0] - cosine * query_xy[k, 1]  # derivative by yaw
+            gy = cosine * query_xy[k, 0] - sine * query_xy[k, 1]
+            J = np.array([[1.0, 0.0, gx], [0.0, 1.0, gy]])
+            H += weight * J.T @ J
+            b += weight * J.T @ errors[k]
+            squares += weight * square
+            weights += weight
+        step = np.linalg.solve(H + 1e-9 * np.eye(3), b)
+        pose -= step
+        covariance = np.linalg.inv(H + 1e-9 * np.eye(3)) * squares / max(2.0 * weights - 3.0, 1.0)
+    pose[2] = (pose[2] + np.pi) % (2.0 * np.pi) - np.pi
+    return pose, covariance
