@@ -61,9 +61,11 @@ def _open_folder(path: Path, config: InputConfig) -> Source:
 
         return open_bag(path, config)
     suffixes = [entry.suffix.lower() for entry in path.iterdir() if entry.is_file()]
-    bags = [suffix for suffix in suffixes if suffix in (".bag", ".db3", ".mcap")]
+    bags = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in (".bag", ".db3", ".mcap"))
+    if len(bags) == 1:
+        return _open_file(bags[0], config)
     if bags:
-        raise SourceError(f"{path}: holds {len(bags)} rosbag files and no metadata.yaml; give one of the files")
+        raise SourceError(f"{path}: holds {len(bags)} rosbags and no metadata.yaml; give one of them, for example {bags[0]}")
     if ".bin" in suffixes:
         return kitti.open_velodyne(path, config)
     for suffix in (".pcd", ".ply", ".npz"):
