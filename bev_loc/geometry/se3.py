@@ -10,8 +10,10 @@ from . import so3
 def inverse(T: np.ndarray) -> np.ndarray:
     """T_b_a of T_a_b."""
     out = np.eye(4)
-    out[:3, :3] = T[:3, :3].T
-    out[:3, 3] = -T[:3, :3].T @ T[:3, 3]
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = T[j, i]
+            out[i, 3] -= T[j, i] * T[j, 3]
     return out
 
 
@@ -20,7 +22,7 @@ def exp(xi: np.ndarray) -> np.ndarray:
     """The motion of a constant twist over unit time: rotation xi[:3] and translation Jl xi[3:]."""
     out = np.eye(4)
     out[:3, :3] = so3.exp(xi[:3])
-    out[:3, 3] = so3.right_jacobian(-xi[:3]) @ xi[3:]
+    out[:3, 3] = so3.right_jacobian(-xi[:3]) @ np.ascontiguousarray(xi[3:])
     return out
 
 
@@ -29,7 +31,7 @@ def log(T: np.ndarray) -> np.ndarray:
     """(6,) tangent vector with exp(log(T)) = T."""
     out = np.empty(6)
     out[:3] = so3.log(np.ascontiguousarray(T[:3, :3]))
-    out[3:] = so3.right_jacobian_inverse(-out[:3]) @ T[:3, 3]
+    out[3:] = so3.right_jacobian_inverse(-out[:3]) @ np.ascontiguousarray(T[:3, 3])
     return out
 
 

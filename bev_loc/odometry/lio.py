@@ -4,10 +4,11 @@ Constant velocity carries the prediction; an IMU, when there is one, gives gravi
 turn rate of each sweep.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from ..clouds import filters, voxels
-from ..clouds.deskew import deskew
 from ..clouds.filters import CroppedCloud
 from ..config import OdometryConfig
 from ..geometry import se3, so3
@@ -15,14 +16,23 @@ from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import start
 from .inertial import Inertial
 from .local_map import LocalMap
-from .update import Registration, register
+from .sweep import Sweep, sweep_of
+from .update import FOLLOW, Prediction, Registration, register
 
 _MIN_POINTS, _MIN_MATCHES = 20, 30
 _ACC_SIGMA_M_S2, _TURN_SIGMA_RAD_S2 = 3.0, 2.0  # what a ground vehicle does between two sweeps
 _UNKNOWN_SPEED_M_S, _UNKNOWN_TURN_RAD_S = 20.0, 1.0  # before the first motion is known
 _GYRO_SIGMA_RAD_S = 0.02
-_REDESKEW_M, _REDESKEW_RAD = 0.03, 0.002  # prediction errors that call for deskewing again
+_FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
 _RESTART_AFTER = 10  # scans in a row without a fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Unmoved:
+    """The first scan, kept until its motion is known."""
+
+    sweep: Sweep
+    duration_s: float
 
 
 class Lio:
@@ -44,7 +54,7 @@ class Lio:
         self._T_odom_base = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) body twist over the last interval; None: unknown
-        self._unmoved: tuple[CroppedCloud, np.ndarray] | None = None  # the first scan, its motion not yet undone
+        self._unmoved: _Unmoved | None = None  # the first scan, until the second tells how it moved
         self._misfits = 0
         self.start_note = ""  # how the start was levelled
 
@@ -65,11 +75,14 @@ class Lio:
         if len(to_map) < _MIN_POINTS:
             return _dropped(scan, "too few points", _why_few(scan, cloud, len(to_map)))
         if self._stamp_ns < 0:
-            result, twist = self._first(cloud, to_map), np.zeros(6)
+            sweep = sweep_of(cloud.points_base, cloud.offsets_s, 0.0, max(end_s, 1e-9))
+            result = self._first(sweep, to_map, end_s)
         else:
-            result, twist = self._follow(cloud, to_map, end_s, scan.stamp_ns, stamp_ns)
+            interval_s = (stamp_ns - self._stamp_ns) * 1e-9
+            sweep = sweep_of(cloud.points_base, cloud.offsets_s, interval_s - end_s, interval_s)
+            result = self._follow(sweep, to_map, self._predict(scan.stamp_ns, stamp_ns))
 
-        points_base = _at_end(cloud, slice(None), twist, end_s)
+        points_base = sweep.at_end(result.motion)
         reasons = self._settle(result, points_base[to_map], stamp_ns)
         self._begin_ns, self._stamp_ns = scan.stamp_ns, stamp_ns
         return Odometry(
@@ -96,10 +109,10 @@ class Lio:
             scan.points_lidar, offsets_s, self._T_base_lidar, config.min_range_m, config.max_range_m
         )
 
-    def _first(self, cloud: CroppedCloud, to_map: np.ndarray) -> Registration:
+    def _first(self, sweep: Sweep, to_map: np.ndarray, end_s: float) -> Registration:
         """The start: level, at the origin, known exactly by definition."""
-        R_odom_base, self.start_note = self._level(cloud.points_base[to_map])
-        self._unmoved = (cloud, to_map)
+        R_odom_base, self.start_note = self._level(sweep.points_base[to_map])
+        self._unmoved = _Unmoved(sweep=sweep.subset(to_map), duration_s=end_s)
         return Registration.given(se3.from_parts(R_odom_base, np.zeros(3)))
 
     def _level(self, points_base: np.ndarray) -> tuple[np.ndarray, str]:
@@ -113,41 +126,29 @@ class Lio:
             return R_odom_base, "start levelled by the ground under the vehicle (no IMU at rest)"
         return np.eye(3), "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
 
-    def _follow(
-        self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, begin_ns: int, stamp_ns: int
-    ) -> tuple[Registration, np.ndarray]:
-        """Register one scan; the body twist (6,) with which its motion was undone comes beside the pose."""
-        dt_s = (stamp_ns - self._stamp_ns) * 1e-9
-        twist, covariance = self._predict(begin_ns, stamp_ns, dt_s)
-        T_odom_predicted = self._T_odom_base @ se3.exp(dt_s * twist)
-        thin = to_map[voxels.downsample_indices(cloud.points_base[to_map], self._config.register_voxel_m)]
-
-        T_odom_start = T_odom_predicted
-        for _ in range(4):  # the sweep's own motion undoes it better than the predicted one
-            result = register(
-                _at_end(cloud, thin, twist, end_s), self._map,
-                T_odom_predicted, T_odom_start, covariance, self._config.max_iterations,
-            )  # fmt: skip
-            corrected = se3.log(se3.inverse(self._T_odom_base) @ result.T_odom_base) / dt_s
-            change = np.abs(corrected - twist) * end_s
-            if change[:3].max() < _REDESKEW_RAD and change[3:].max() < _REDESKEW_M:
-                break
-            twist, T_odom_start = corrected, result.T_odom_base
-            self._redo_first(twist)
+    def _follow(self, sweep: Sweep, to_map: np.ndarray, prediction: Prediction) -> Registration:
+        """Register one scan, thinned, against the local map."""
+        thin = to_map[voxels.downsample_indices(sweep.points_base[to_map], self._config.register_voxel_m)]
+        chosen = sweep.subset(thin)
+        result = register(chosen, self._map, prediction, self._config.max_iterations)
+        if self._unmoved is None:
+            return result
+        for _ in range(_FIRST_ROUNDS):
+            self._redo_first(result.motion / prediction.interval_s)
+            prediction = replace(prediction, motion=result.motion)
+            result = register(chosen, self._map, prediction, self._config.max_iterations)
         self._unmoved = None
-        return result, twist
+        return result
 
     def _redo_first(self, twist: np.ndarray) -> None:
         """The first scan came before any motion was known: deskew it with the first one seen, map it again."""
-        if self._unmoved is None:
-            return
-        cloud, to_map = self._unmoved
-        end_s = float(cloud.offsets_s.max()) if len(cloud.offsets_s) else 0.0
+        points_base = self._unmoved.sweep.at_end(twist * self._unmoved.duration_s)
         self._map.clear()
-        self._map.add(se3.apply(self._T_odom_base, _at_end(cloud, to_map, twist, end_s)), self._T_odom_base[:3, 3])
+        self._map.add(se3.apply(self._T_odom_base, points_base), self._T_odom_base[:3, 3])
 
-    def _predict(self, begin_ns: int, stamp_ns: int, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(6,) body twist expected over the coming interval, (6, 6) covariance of the pose at its end."""
+    def _predict(self, begin_ns: int, stamp_ns: int) -> Prediction:
+        """The motion expected until `stamp_ns`: that of the last interval, with the gyro's turn rate if there is one."""
+        dt_s = (stamp_ns - self._stamp_ns) * 1e-9
         if self._twist is None:
             twist = np.zeros(6)
             sigma_rad, sigma_m = _UNKNOWN_TURN_RAD_S * dt_s, _UNKNOWN_SPEED_M_S * dt_s
@@ -157,13 +158,19 @@ class Lio:
         rate = self._imu.mean_rate(begin_ns, stamp_ns)
         if rate is not None:
             twist[:3], sigma_rad = rate, _GYRO_SIGMA_RAD_S * dt_s
-        return twist, np.diag([sigma_rad**2] * 3 + [sigma_m**2] * 3)
+        return Prediction(
+            T_odom_last=self._T_odom_base,
+            motion=twist * dt_s,
+            interval_s=dt_s,
+            follow=0.0 if self._twist is None else FOLLOW,
+            covariance=np.diag([sigma_rad**2] * 3 + [sigma_m**2] * 3),
+        )
 
     def _settle(self, result: Registration, map_points_base: np.ndarray, stamp_ns: int) -> tuple[str, ...]:
         """Move to the new pose and into the map; or coast on the prediction, and say why."""
         started = self._stamp_ns < 0
         reasons = () if started or result.matches >= _MIN_MATCHES else ("coasting: too few plane matches",)
-        T_odom_before, self._T_odom_base = self._T_odom_base, result.T_odom_base
+        self._T_odom_base = result.T_odom_base
         if reasons:
             self._misfits += 1
             if self._misfits < _RESTART_AFTER:
@@ -172,17 +179,10 @@ class Lio:
             self._twist = None
             reasons += ("local map restarted",)
         elif not started:
-            self._twist = se3.log(se3.inverse(T_odom_before) @ self._T_odom_base) / ((stamp_ns - self._stamp_ns) * 1e-9)
+            self._twist = result.motion / ((stamp_ns - self._stamp_ns) * 1e-9)
         self._misfits = 0
         self._map.add(se3.apply(self._T_odom_base, map_points_base), self._T_odom_base[:3, 3])
         return reasons
-
-
-def _at_end(cloud: CroppedCloud, chosen: np.ndarray | slice, twist: np.ndarray, end_s: float) -> np.ndarray:
-    points_base = cloud.points_base[chosen]
-    if not len(cloud.offsets_s):
-        return points_base
-    return deskew(points_base, cloud.offsets_s[chosen], twist, end_s)
 
 
 def _why_few(scan: LidarScan, cloud: CroppedCloud, left: int) -> str:

@@ -25,29 +25,35 @@ class NormalEquations:
 class PlaneMatches:
     """The planes found for each registered point; kept between iterations until searched again."""
 
-    def __init__(self, points_base: np.ndarray) -> None:
-        """points_base: (N, 3) float32, deskewed."""
-        self.points_base = points_base
-        self._planes = np.zeros((len(points_base), 4))  # n, d with n @ p + d = 0; n = 0: none
+    def __init__(self, shares: np.ndarray) -> None:
+        """shares: (N,) float32, how much of a change of the pose each point follows (see `linearise`)."""
+        self._shares = shares
+        self._planes = np.zeros((len(shares), 4))  # n, d with n @ p + d = 0; n = 0: none
 
-    def search(self, local_map: LocalMap, T_odom_base: np.ndarray, radius_m: float) -> None:
-        """Find the planes again at this pose, from map points within `radius_m`."""
+    def search(self, points_base: np.ndarray, T_odom_base: np.ndarray, local_map: LocalMap) -> None:
+        """Find the plane of each of (N, 3) deskewed points again, from map points within a voxel's side."""
         _find_planes(
-            self.points_base, T_odom_base, self._planes, radius_m**2, local_map.voxel_m,
+            points_base, T_odom_base, self._planes, local_map.voxel_m,
             local_map.table_keys, local_map.table_blocks, local_map.counts, local_map.points,
         )  # fmt: skip
 
-    def linearise(self, T_odom_base: np.ndarray, sigma_m: float, kernel_m: float) -> NormalEquations:
-        """The system at this pose: residuals of deviation `sigma_m`, Cauchy kernel of width `kernel_m`."""
+    def linearise(
+        self, points_base: np.ndarray, T_odom_base: np.ndarray, sigma_m: float, kernel_m: float
+    ) -> NormalEquations:
+        """The system at this pose: residuals of deviation `sigma_m`, Cauchy kernel of width `kernel_m`.
+
+        A point measured before the sweep's end moves less than the pose at the end when the motion within
+        the sweep changes with it: its Jacobian is that of a rigid scan times its share.
+        """
         hessian, gradient, matches, sum_2 = _linearise(
-            self.points_base, T_odom_base, self._planes, sigma_m, kernel_m
+            points_base, self._shares, T_odom_base, self._planes, sigma_m, kernel_m
         )
         rmse_m = float(np.sqrt(sum_2 / matches)) if matches else float("nan")
         return NormalEquations(hessian=hessian, gradient=gradient, matches=matches, rmse_m=rmse_m)
 
 
 @njit(cache=True)
-def _find_planes(points_base, T, planes, radius_2, voxel_m, table_keys, table_blocks, counts, map_points):
+def _find_planes(points_base, T, planes, voxel_m, table_keys, table_blocks, counts, map_points):
     found_points = np.empty((_NEIGHBOURS, 3))
     found_d2 = np.empty(_NEIGHBOURS)
     query = np.empty(3)
@@ -56,7 +62,7 @@ def _find_planes(points_base, T, planes, radius_2, voxel_m, table_keys, table_bl
         for axis in range(3):
             query[axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
         found = nearest(
-            query, voxel_m, radius_2, table_keys, table_blocks, counts, map_points, found_points, found_d2
+            query, voxel_m, voxel_m**2, table_keys, table_blocks, counts, map_points, found_points, found_d2
         )
         if found < _NEIGHBOURS or not _fit_plane(found_points, planes[n]):
             planes[n, :] = 0.0
@@ -124,7 +130,7 @@ def _fit_plane(points, plane):
 
 
 @njit(cache=True)
-def _linearise(points_base, T, planes, sigma_m, kernel_m):
+def _linearise(points_base, shares, T, planes, sigma_m, kernel_m):
     hessian = np.zeros((6, 6))
     gradient = np.zeros(6)
     jacobian = np.empty(6)
@@ -143,6 +149,8 @@ def _linearise(points_base, T, planes, sigma_m, kernel_m):
         if (_RANGE_GATE * residual) ** 4 > x * x + y * y + z * z:
             continue
         # d residual / d (rotation, translation) of T exp(xi) is (p x m, m).
+        s = shares[n]
+        mx, my, mz = s * mx, s * my, s * mz
         jacobian[0], jacobian[1], jacobian[2] = y * mz - z * my, z * mx - x * mz, x * my - y * mx
         jacobian[3], jacobian[4], jacobian[5] = mx, my, mz
         weight = 1.0 / (sigma_m**2 * (1.0 + (residual / kernel_m) ** 2))
