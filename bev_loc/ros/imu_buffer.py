@@ -1,0 +1,41 @@
+"""IMU samples between their callback and the scan that needs them."""
+
+import threading
+from collections import deque
+
+from ..records import ImuSample
+
+_LONGEST = 4000  # samples: some 10 s of a fast IMU without a scan
+_ALIVE_NS = 1_000_000_000
+
+
+class ImuBuffer:
+    """Samples in order of arrival; `dropped` counts those that no scan fetched in time."""
+
+    def __init__(self) -> None:
+        self._samples: deque[ImuSample] = deque()
+        self._news = threading.Condition()
+        self._newest_ns = -(2**62)
+        self.dropped = 0
+        self.received = 0
+
+    def add(self, sample: ImuSample) -> None:
+        """Take one sample."""
+        with self._news:
+            self._samples.append(sample)
+            self._newest_ns = sample.stamp_ns
+            self.received += 1
+            if len(self._samples) > _LONGEST:
+                self._samples.popleft()
+                self.dropped += 1
+            self._news.notify()
+
+    def take_until(self, stamp_ns: int, patience_s: float = 0.05) -> list[ImuSample]:
+        """The samples up to `stamp_ns`. A running IMU's last ones may be on their way: waited for, not for long."""
+        with self._news:
+            if stamp_ns - self._newest_ns < _ALIVE_NS:
+                self._news.wait_for(lambda: self._newest_ns >= stamp_ns, timeout=patience_s)
+            taken = []
+            while self._samples and self._samples[0].stamp_ns <= stamp_ns:
+                taken.append(self._samples.popleft())
+            return taken

@@ -1,0 +1,53 @@
+"""How topics are delivered: clouds reliably, maps to late joiners too."""
+
+from collections.abc import Callable
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import PointCloud2
+
+CLOUD = QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+IMU = QoSProfile(depth=1000, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+RESULT = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(
+    depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)  # fmt: skip
+
+
+class CloudSubscription:
+    """Reliable, because most fragments of a best-effort cloud are lost; best effort once a publisher offers no more."""
+
+    def __init__(self, node: Node, topic: str, take: Callable[[PointCloud2], None]) -> None:
+        self._node = node
+        self._topic = topic
+        self._take = take
+        self._retry = None
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
+        self._subscription = self._subscribe(ReliabilityPolicy.RELIABLE, events)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _subscribe(self, reliability: ReliabilityPolicy, events: SubscriptionEventCallbacks | None):
+        qos = QoSProfile(depth=CLOUD.depth, history=CLOUD.history, reliability=reliability)
+        return self._node.create_subscription(
+            PointCloud2, self._topic, self._take, qos,
+            event_callbacks=events, qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )  # fmt: skip
+
+    def _on_incompatible(self, event: object) -> None:
+        if self._retry is None:  # outside this callback: it belongs to the subscription that has to go
+            self._retry = self._node.create_timer(0.0, self._fall_back)
+
+    def _fall_back(self) -> None:
+        self._node.destroy_timer(self._retry)
+        self._node.destroy_subscription(self._subscription)
+        self._node.get_logger().warning(
+            f"a publisher of '{self._subscription.topic_name}' is best effort: listening so too; "
+            "big clouds will arrive incompletely unless it is made reliable or the shared-memory profile is used"
+        )
+        self._subscription = self._subscribe(ReliabilityPolicy.BEST_EFFORT, None)

@@ -1,0 +1,54 @@
+"""One thread behind a bounded queue: a callback only hands over, the newest items win, the rest are counted."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Worker(Generic[Item]):
+    """Handles items one after another in its own thread, under `lock`."""
+
+    def __init__(self, name: str, handle: Callable[[Item], None], most_waiting: int = 2) -> None:
+        """Start the thread. `most_waiting` items may wait; when one more comes, the oldest is dropped."""
+        self.lock = threading.Lock()  # held while handling: whoever else touches the same state takes it
+        self.offered = self.handled = self.dropped = 0
+        self._handle = handle
+        self._waiting: deque[Item] = deque()
+        self._most_waiting = most_waiting
+        self._news = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def offer(self, item: Item) -> None:
+        """Hand over an item; never blocks for longer than it takes to append it."""
+        with self._news:
+            self.offered += 1
+            self._waiting.append(item)
+            if len(self._waiting) > self._most_waiting:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._news.notify()
+
+    def stop(self) -> None:
+        """Finish the item in hand, drop what waits (counted), end the thread."""
+        with self._news:
+            self._stopping = True
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
+            self._news.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return
+                item = self._waiting.popleft()
+            with self.lock:
+                self._handle(item)
+            self.handled += 1
