@@ -1,0 +1,126 @@
+"""A whole simulated drive: world, trajectory, lidar and IMU put together into one ordered stream."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import se3
+from ..records import ImuSample
+from .drive import Drive, Kidnapped
+from .faults import disturbed
+from .imu import ImuModel, ImuTrack, felt, measured, sample_times
+from .lidar import LidarModel, preset
+from .options import SimOptions
+from .sweep import Sweep
+from .traffic import Traffic
+from .trajectory import plan
+from .world import Route, World, WorldOptions
+from .worlds import build_world
+
+BEGIN_NS = 1_000_000_000_000  # the stamp of the drive's first moment
+TRUTH_HZ = 100.0
+# The IMU sits behind, to the left of and below the lidar, a little turned: as on a well-known car.
+T_BASE_IMU = se3.from_xyz_rpy((-0.81, 0.32, -0.80, 0.004, -0.006, 0.01))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Simulation:
+    """Everything about one drive except the scans, which `stream` casts one by one."""
+
+    options: SimOptions
+    world: World
+    route: Route
+    drive: Drive
+    lidar: LidarModel
+    imu: ImuTrack | None
+    T_base_imu: np.ndarray  # (4, 4) as it is reported: wrong when that fault is asked for
+    begin_s: float  # of the drive, where the stream begins
+    end_s: float
+
+    @property
+    def scan_count(self) -> int:
+        """Whole sweeps in the stream, faults aside."""
+        return int(np.floor((self.end_s - self.begin_s) * self.lidar.rate_hz + 1e-6))
+
+    def stamp_ns(self, t_s: float) -> int:
+        """The stamp of a moment of the drive."""
+        return BEGIN_NS + round((t_s - self.begin_s) * 1e9)
+
+    def truth(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) stamps, 100 a second, and (N, 4, 4) T_world_base."""
+        t = self.begin_s + sample_times(self.end_s - self.begin_s, TRUTH_HZ)
+        return np.array([self.stamp_ns(value) for value in t], np.int64), self.drive.poses(t)
+
+    def stream(self) -> Iterator[Sweep | ImuSample]:
+        """IMU samples and sweeps as they would arrive: a sweep comes once the IMU has passed its end."""
+        return disturbed(self._clean(), self.options.faults, BEGIN_NS)
+
+    def _clean(self) -> Iterator[Sweep | ImuSample]:
+        from .caster import Caster, Moving  # Open3D, half a second
+
+        options, period = self.options, 1.0 / self.lidar.rate_hz
+        noise_seed = options.seed * 97 + options.run * 13 + (options.drive == "other")
+        traffic = Traffic(self.world, self.drive, self.route.points, options.moving, noise_seed) if options.moving else None
+        caster = Caster(self.world.mesh, self.lidar, traffic.meshes if traffic else ())
+        samples = _samples(self)
+        waiting = next(samples, None)
+        for index in range(self.scan_count):
+            start = self.begin_s + index * period
+            while waiting is not None and waiting.stamp_ns <= self.stamp_ns(start + period):
+                yield waiting
+                waiting = next(samples, None)
+            moving = tuple(
+                Moving(kind=kind, xyz=xyz, yaw_rad=yaw, v_m_s=v)
+                for kind, xyz, yaw, v in (traffic.during(start, period) if traffic else ())
+            )
+            yield caster.scan(self.drive.poses, start, index, noise_seed, self.stamp_ns(start), moving)
+
+
+def simulate(options: SimOptions) -> Simulation:
+    """World, trajectory and IMU of these options; SourceError when a name is unknown."""
+    lidar = preset(options.lidar)
+    other = options.drive == "other"
+    cars = options.cars if options.cars >= 0 else int(other) + 2 * options.season
+    world = build_world(options.world, WorldOptions(
+        seed=options.seed, cars=cars, foliage=0.15 if options.season else 1.0, blocks=options.blocks,
+    ))  # fmt: skip
+    route = world.other if other else world.route
+    drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + other, speed=options.speed)
+    for fault in options.faults:
+        if fault.kind == "kidnap":
+            drive = Kidnapped(drive, options.start + fault.at_s, fault.amount)
+    return assemble(options, world, route, drive, lidar)
+
+
+def assemble(options: SimOptions, world: World, route: Route, drive: Drive, lidar: LidarModel) -> Simulation:
+    """The simulation of a drive that is already planned."""
+    begin = min(options.start, max(0.0, drive.duration_s - 1.0))
+    end = min(drive.duration_s, begin + options.seconds) if options.seconds else drive.duration_s
+    turned = sum(fault.amount for fault in options.faults if fault.kind == "extrinsic")
+    reported = T_BASE_IMU @ se3.from_xyz_rpy((0.0, 0.0, 0.0, 0.0, 0.0, np.radians(turned)))
+    imu = None
+    if options.imu:
+        t = begin + sample_times(end - begin, options.imu)
+        rng = np.random.default_rng([options.seed, 5, options.run, options.drive == "other"])
+        imu = measured(felt(drive, t, T_BASE_IMU), _imu_model(options), rng)
+    return Simulation(
+        options=options, world=world, route=route, drive=drive, lidar=lidar, imu=imu, T_base_imu=reported,
+        begin_s=begin, end_s=end,
+    )  # fmt: skip
+
+
+def _imu_model(options: SimOptions) -> ImuModel:
+    normal, k = ImuModel(), options.noise
+    return ImuModel(
+        rate_hz=options.imu, in_g=options.g_units, gyro_noise=k * normal.gyro_noise, acc_noise=k * normal.acc_noise,
+        gyro_walk=k * normal.gyro_walk, acc_walk=k * normal.acc_walk, gyro_bias=k * normal.gyro_bias, acc_bias=k * normal.acc_bias,
+    )  # fmt: skip
+
+
+def _samples(simulation: Simulation) -> Iterator[ImuSample]:
+    track = simulation.imu
+    if track is None:
+        return
+    for t, gyro, acc in zip(track.t_s, track.gyro_rad_s, track.acc_m_s2):
+        yield ImuSample(stamp_ns=simulation.stamp_ns(t), gyro_rad_s=gyro, acc_m_s2=acc)

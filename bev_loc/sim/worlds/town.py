@@ -1,0 +1,87 @@
+"""A town: crooked streets on a slope, houses with deep facades, parked cars, trees, parks; a drive with loops."""
+
+import numpy as np
+
+from ..layout import Layout, Style
+from ..polyline import offset, resampled, rounded, smoothed
+from ..terrain import rolling
+from ..world import Route, World, WorldOptions, generators
+
+_MARGIN_M = 90.0
+_LANE_M = 1.75
+# Steps over street corners, right-hand traffic: a block, the block beside it, then back through both the other way.
+_DRIVE = ((1, 1), (2, 1), (2, 2), (1, 2), (1, 1), (2, 1), (3, 1), (3, 2), (2, 2), (1, 2), (1, 3), (2, 3), (2, 2),
+          (2, 1), (1, 1), (1, 2), (2, 2), (3, 2), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # fmt: skip
+
+STYLES = (
+    Style(),
+    Style(house=0.85, terraced=0.85, setback_m=(0.0, 1.0), floors=(3, 5), garden=0.1, tree=0.25),
+    Style(house=0.6, terraced=0.1, setback_m=(3.0, 9.0), floors=(1, 3), garden=0.9, tree=0.5, car=0.4),
+    Style(house=0.12, setback_m=(6.0, 20.0), tree=0.9, tree_spacing_m=7.0, garden=0.4, clutter=0.15),
+    Style(house=0.3, setback_m=(8.0, 25.0), depth_m=(12.0, 20.0), lot_m=(18.0, 40.0), floors=(2, 6), tree=0.35, car=0.35),
+)
+
+
+def build(options: WorldOptions) -> World:
+    """The town of this seed."""
+    rngs = generators(options)
+    rng = rngs[0]
+    nodes = _corners(rng, options.blocks + 1)
+    ground = rolling(rng, 0.025)
+    low, high = nodes.min((0, 1)) - _MARGIN_M, nodes.max((0, 1)) + _MARGIN_M
+    streets = _streets(rng, nodes)
+    layout = Layout(ground, low, high, rngs, options.foliage)
+    layout.draw(streets, STYLES[0])
+    for street in streets:
+        layout.furnish(street, STYLES[int(rng.choice(len(STYLES), p=[0.3, 0.25, 0.2, 0.12, 0.13]))])
+    layout.scatter(int(0.0011 * np.prod(high - low)))
+    mesh = layout.mesh(5.0)
+    drive = _loops(options.blocks)
+    return World(
+        name="town", mesh=mesh, ground=ground, low=low, high=high, lane_m=2 * _LANE_M,
+        route=_route(nodes, drive, stops=((215.0, 3.0),)), other=_route(nodes, drive[::-1], stops=()),
+    )  # fmt: skip
+
+
+def _corners(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, count, 2) street corners: an uneven grid, bent."""
+    u = np.concatenate([[0.0], np.cumsum(rng.uniform(58, 92, count - 1))])
+    v = np.concatenate([[0.0], np.cumsum(rng.uniform(58, 92, count - 1))])
+    nodes = np.stack(np.meshgrid(u - u.mean(), v - v.mean(), indexing="ij"), -1)
+    phase = rng.uniform(0, 2 * np.pi, 4)
+    bend_x = 11 * np.sin(2 * np.pi * nodes[..., 1] / 310 + phase[0]) + 5 * np.sin(2 * np.pi * nodes[..., 0] / 190 + phase[1])
+    bend_y = 11 * np.sin(2 * np.pi * nodes[..., 0] / 270 + phase[2]) + 5 * np.sin(2 * np.pi * nodes[..., 1] / 230 + phase[3])
+    return nodes + np.stack([bend_x, bend_y], -1) + rng.uniform(-4, 4, nodes.shape)
+
+
+def _streets(rng: np.random.Generator, nodes: np.ndarray) -> list[np.ndarray]:
+    """Centre lines from corner to corner; those that no drive uses may be missing."""
+    count, used = len(nodes), {frozenset(pair) for pair in zip(_DRIVE, _DRIVE[1:])}
+    streets = []
+    for i in range(count):
+        for j in range(count):
+            for k, m in ((i + 1, j), (i, j + 1)):
+                if k < count and m < count and (frozenset({(i, j), (k, m)}) in used or rng.random() < 0.85):
+                    streets.append(resampled(np.stack([nodes[i, j], nodes[k, m]]), 2.0))
+    return streets
+
+
+def _loops(blocks: int) -> list[tuple[int, int]]:
+    """The drive over corners; a town of fewer blocks than it needs has a simple one round its rim."""
+    if blocks >= 3:
+        drive = list(_DRIVE)
+        if blocks > 4:  # then once round the whole town
+            last = blocks - 1
+            rim = [(1, j) for j in range(1, last)] + [(i, last) for i in range(1, last)]
+            rim += [(last, j) for j in range(last, 1, -1)] + [(i, 1) for i in range(last, 0, -1)]
+            drive += rim[1:]
+        return drive
+    return [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1)]
+
+
+def _route(nodes: np.ndarray, drive: list[tuple[int, int]], stops: tuple[tuple[float, float], ...]) -> Route:
+    """The right-hand lane through the corners, begun and ended in the middle of a street."""
+    corners = np.array([nodes[at] for at in drive])
+    corners[0], corners[-1] = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[-1] + corners[-2])
+    lane = offset(resampled(rounded(corners, 12.0), 0.5), -_LANE_M)
+    return Route(points=smoothed(lane, 2.0), speed_m_s=9.0, stops=stops)
