@@ -18,7 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     maintainer="bev_loc maintainers",
-    maintainer_email="maintainers@bev-loc.org",
+    maintainer_email="bev_loc@example.org",
     python_requires=">=3.11",
     packages=find_packages(include=["bev_loc", "bev_loc.*"]),
     zip_safe=True,

@@ -58,8 +58,8 @@ def override(config: Config, values: Mapping[str, Any], where: str = "configurat
         if key not in known:
             raise ConfigError(f"{where}: unknown key '{key}'{_nearest(key, known)}")
         section, name = key.split(".")
-        checked = _checked(known[key], value, where)
-        config = replace(config, **{section: replace(getattr(config, section), **{name: checked})})
+        accepted = checked(known[key], value, where)
+        config = replace(config, **{section: replace(getattr(config, section), **{name: accepted})})
     return config
 
 
@@ -88,6 +88,11 @@ def load(path: Path, base: Config = Config()) -> Config:
     return from_tree(tree or {}, base, where=str(path))
 
 
+def changes(config: Config, base: Config = Config()) -> list[tuple[Leaf, Any]]:
+    """The leaves of `config` that differ from `base`, each with `base`'s value."""
+    return [(leaf, before.value) for leaf, before in zip(leaves(config), leaves(base)) if leaf.value != before.value]
+
+
 def from_tree(tree: Any, base: Config = Config(), where: str = "configuration") -> Config:
     """The configuration in nested mappings `{section: {name: value}}`."""
     if not isinstance(tree, Mapping):
@@ -97,6 +102,8 @@ def from_tree(tree: Any, base: Config = Config(), where: str = "configuration") 
     for section, values in tree.items():
         if section not in sections:
             raise ConfigError(f"{where}: unknown section '{section}'{_nearest(str(section), sections)}")
+        if values is None:  # a section whose keys are all commented out
+            continue
         if not isinstance(values, Mapping):
             raise ConfigError(f"{where}: section '{section}' must hold keys, got {type(values).__name__}")
         flat |= {f"{section}.{name}": value for name, value in values.items()}
@@ -144,23 +151,21 @@ def _nearest(key: str, known: Any) -> str:
     return f"; did you mean '{match[0]}'?" if match else "; 'bev_loc config table' lists them all"
 
 
-def _checked(leaf: Leaf, value: Any, where: str) -> Any:
-    wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text",
-              "floats": "a list of 6 numbers (3 for initial_rpy), or an empty one"}[leaf.kind]  # fmt: skip
-    refused = ConfigError(f"{where}: '{leaf.key}' must be {wanted}, got {value!r}")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if leaf.kind == "floats":
-        length = 3 if leaf.key.endswith("rpy") else 6
-        if not isinstance(value, (list, tuple)) or len(value) not in (0, length):
-            raise refused
-        return tuple(_checked_number(leaf, item, refused) for item in value)
-    if leaf.kind == "float":
-        value = _checked_number(leaf, value, refused)
-    elif leaf.kind == "int" and not (number and value == int(value)):
-        raise refused
-    elif leaf.kind in ("bool", "str") and type(value).__name__ != leaf.kind:
-        raise refused
-    value = int(value) if leaf.kind == "int" else value
+_WANTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "floats": "a list of 6 numbers (3 for initial_rpy), or an empty one",
+}
+
+
+def checked(leaf: Leaf, value: Any, where: str) -> Any:
+    """`value` in the leaf's type; ConfigError when it has another one, or lies outside."""
+    try:
+        value = _as_kind(leaf, value)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{where}: '{leaf.key}' must be {_WANTED[leaf.kind]}, got {value!r}") from None
     if leaf.choices and value not in leaf.choices:
         raise ConfigError(f"{where}: '{leaf.key}' must be one of {', '.join(leaf.choices)}, got {value!r}")
     if leaf.minimum is not None and not leaf.minimum <= value <= leaf.maximum:
@@ -168,7 +173,30 @@ def _checked(leaf: Leaf, value: Any, where: str) -> Any:
     return value
 
 
-def _checked_number(leaf: Leaf, value: Any, refused: ConfigError) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise refused
-    return float(value)
+def _as_kind(leaf: Leaf, value: Any) -> Any:
+    if leaf.kind == "floats":
+        length = 3 if leaf.key.endswith("rpy") else 6
+        if not isinstance(value, (list, tuple)) or len(value) not in (0, length):
+            raise TypeError
+        return tuple(_number(item) for item in value)
+    if leaf.kind == "float":
+        return _number(value)
+    if leaf.kind == "int":
+        number = _number(value)
+        if number != int(number):
+            raise ValueError
+        return int(number)
+    if isinstance(value, bool) and {"on", "off"} <= set(leaf.choices):
+        return "on" if value else "off"  # YAML 1.1 reads these two words as booleans
+    if type(value).__name__ != leaf.kind:
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError
+    number = float(value)  # a text too: YAML 1.1 reads 1e9 as one
+    if number != number:
+        raise ValueError
+    return number
