@@ -65,7 +65,7 @@ class OdometryConfig:
     """Scan to local-map registration."""
 
     deskew: str = tunable(
-        "auto", "undo motion within a sweep; auto: when the points carry times", choices=("auto", "on", "off")
+        "auto", "undo motion within a sweep; auto: when the points carry times", choices=("auto", "off")
     )  # fmt: skip
     min_range_m: float = tunable(
         2.0, "nearer points are the vehicle itself", unit="m", minimum=0.0, maximum=50.0
@@ -191,6 +191,9 @@ class LocalizationConfig:
     )
     lost_after: int = tunable(
         8, "keyframes in a row that do not fit the map: then lost", minimum=1, maximum=1000, live=True
+    )  # fmt: skip
+    track_radius_m: float = tunable(
+        15.0, "map keyframes this near the expected place are tried first", unit="m", minimum=1.0, maximum=100.0
     )  # fmt: skip
 
 

@@ -1,0 +1,248 @@
+"""The pose graph: keyframes joined by odometry and closures (GTSAM). Nothing else imports gtsam.
+
+GTSAM's Pose3 tangent is rotation first with right perturbation, as everywhere here, so covariances
+pass through unchanged.
+"""
+
+from dataclasses import dataclass
+
+import gtsam
+import numpy as np
+
+from ..config import GraphConfig
+from ..errors import EstimateError
+from ..geometry import se3, so3
+from ..records import Closure
+
+_ANNEAL = 8.0  # by which the kernel narrows from pass to pass
+_MIN_SIGMA_M, _MIN_SIGMA_RAD = 0.01, 2e-4  # of an odometry factor, however short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Node:
+    """What the graph knows of a keyframe besides its place in the map."""
+
+    T_odom_kf: np.ndarray
+    session: int
+    previous: int | None  # keyframe before it in its session
+    path_m: float  # straight lines between the session's keyframes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Factor:
+    a: int
+    b: int
+    T_a_b: np.ndarray
+    covariance: np.ndarray  # (6, 6)
+    robust: bool
+
+
+class PoseGraph:
+    """Places of keyframes in the map, from odometry and closures of one or several sessions.
+
+    A session has no place until it is anchored (`anchor`); its keyframes and closures wait. With a
+    `window`, all but the newest keyframes are frozen where they are: bounded cost while localizing.
+    """
+
+    def __init__(self, config: GraphConfig, *, window: int | None = None) -> None:
+        self._config, self._window = config, window
+        self._nodes: dict[int, Node] = {}
+        self._last_of: dict[int, int] = {}  # session -> its newest keyframe
+        self._T_map_odom: dict[int, np.ndarray] = {}  # session -> where it was anchored
+        self._T_map_kf: dict[int, np.ndarray] = {}
+        self._fixed: set[int] = set()
+        self._factors: list[_Factor] = []  # between keyframes that have a place
+        self._new_closures: list[_Factor] = []  # since the last optimisation, both ends with a place
+        self._waiting: list[_Factor] = []  # closures with an end that has none yet
+        self._closures: list[Closure] = []
+
+    @property
+    def closures(self) -> tuple[Closure, ...]:
+        """Every closure in the graph, in order of arrival."""
+        return tuple(self._closures)
+
+    def node(self, id: int) -> Node:
+        """What is known of keyframe `id` besides its place."""
+        return self._nodes[id]
+
+    def T_map_kf(self, id: int) -> np.ndarray | None:
+        """The (4, 4) place of a keyframe; None while its session has none."""
+        return self._T_map_kf.get(id)
+
+    def places(self) -> dict[int, np.ndarray]:
+        """Every place, by id ascending."""
+        return {id: self._T_map_kf[id] for id in sorted(self._T_map_kf)}
+
+    def add_map_keyframe(self, id: int, T_odom_kf: np.ndarray, session: int, T_map_kf: np.ndarray, *, fixed: bool) -> None:
+        """A keyframe of a loaded map, where the map has it; `fixed` ones never move."""
+        self._insert(id, T_odom_kf, session)
+        self._place(id, T_map_kf, fixed=fixed)
+
+    def add_keyframe(self, id: int, T_odom_kf: np.ndarray, session: int) -> None:
+        """The next keyframe of a session; placed by odometry when the session has a place."""
+        previous = self._insert(id, T_odom_kf, session).previous
+        if previous is not None and previous in self._T_map_kf:
+            T_previous_kf = se3.inverse(self._nodes[previous].T_odom_kf) @ T_odom_kf
+            self._place(id, self._T_map_kf[previous] @ T_previous_kf, fixed=False)
+        elif session in self._T_map_odom:
+            self._place(id, self._T_map_odom[session] @ T_odom_kf, fixed=False)
+
+    def anchor(self, session: int, T_map_odom: np.ndarray) -> None:
+        """Give a session its place: its keyframes, so far and to come, and the closures that waited for it."""
+        _require_finite(T_map_odom, f"the place of session {session}")
+        self._T_map_odom[session] = T_map_odom
+        for id, node in self._nodes.items():
+            if node.session == session and id not in self._T_map_kf:
+                self._place(id, T_map_odom @ node.T_odom_kf, fixed=False)
+        waiting, self._waiting = self._waiting, []
+        for factor in waiting:
+            self._enter(factor)
+
+    def add_closure(self, closure: Closure) -> None:
+        """A verified closure; it counts at the next `optimise`."""
+        _require_finite(closure.T_match_query, f"closure {closure.query_id} -> {closure.match_id}")
+        for id in (closure.query_id, closure.match_id):
+            if id not in self._nodes:
+                raise EstimateError(f"closure {closure.query_id} -> {closure.match_id}: keyframe {id} is not in the graph")
+        self._closures.append(closure)
+        factor = _Factor(
+            a=closure.match_id,
+            b=closure.query_id,
+            T_a_b=closure.T_match_query,
+            covariance=closure_covariance(closure.information, self._config),
+            robust=True,
+        )
+        self._enter(factor)
+
+    def misfit(self, closure: Closure) -> tuple[float, float] | None:
+        """Metres and radians between a closure and the graph's present places; None if an end has none."""
+        T_map_match, T_map_query = self.T_map_kf(closure.match_id), self.T_map_kf(closure.query_id)
+        if T_map_match is None or T_map_query is None:
+            return None
+        return se3.distance(T_map_match @ closure.T_match_query, T_map_query)
+
+    def optimise(self) -> dict[int, np.ndarray]:
+        """Every place (T_map_kf by id), after the closures that arrived have had their say.
+
+        Without new closures odometry alone placed the newest keyframes, which is already optimal.
+        New ones may lie far from the drifted estimate, where a robust kernel would hardly pull: the
+        kernel starts as wide as their largest misfit and narrows (graduated non-convexity).
+        """
+        if self._new_closures:
+            width = max(max(self._whitened_norm(f) for f in self._new_closures), self._config.robust_width)
+            while True:
+                solved = self._solve(width)
+                if not solved or width <= self._config.robust_width:
+                    break
+                width = max(width / _ANNEAL, self._config.robust_width)
+            self._new_closures = []
+        if self._window is not None:
+            self._freeze_old(self._window)
+        return self.places()
+
+    def _insert(self, id: int, T_odom_kf: np.ndarray, session: int) -> Node:
+        _require_finite(T_odom_kf, f"keyframe {id}")
+        if id in self._nodes:
+            raise EstimateError(f"keyframe {id} is already in the graph; ids must be unique")
+        previous = self._last_of.get(session)
+        path_m = 0.0
+        if previous is not None:
+            before = self._nodes[previous]
+            path_m = before.path_m + se3.distance(before.T_odom_kf, T_odom_kf)[0]
+        self._last_of[session] = id
+        self._nodes[id] = Node(T_odom_kf=T_odom_kf, session=session, previous=previous, path_m=path_m)
+        return self._nodes[id]
+
+    def _place(self, id: int, T_map_kf: np.ndarray, *, fixed: bool) -> None:
+        """`id` is at T_map_kf for now, and tied to the keyframe before it by odometry."""
+        _require_finite(T_map_kf, f"the place of keyframe {id}")
+        self._T_map_kf[id] = T_map_kf
+        if fixed:
+            self._fixed.add(id)
+            return
+        previous = self._nodes[id].previous
+        if previous is not None and previous in self._T_map_kf:
+            T_a_b = se3.inverse(self._nodes[previous].T_odom_kf) @ self._nodes[id].T_odom_kf
+            covariance = odometry_covariance(T_a_b, self._config)
+            self._factors.append(_Factor(a=previous, b=id, T_a_b=T_a_b, covariance=covariance, robust=False))
+
+    def _enter(self, factor: _Factor) -> None:
+        if factor.a not in self._T_map_kf or factor.b not in self._T_map_kf:
+            self._waiting.append(factor)
+        elif factor.a not in self._fixed or factor.b not in self._fixed:
+            self._factors.append(factor)
+            self._new_closures.append(factor)
+
+    def _whitened_norm(self, factor: _Factor) -> float:
+        error = se3.log(se3.inverse(factor.T_a_b) @ se3.inverse(self._T_map_kf[factor.a]) @ self._T_map_kf[factor.b])
+        return float(np.sqrt(error @ np.linalg.solve(factor.covariance, error)))
+
+    def _solve(self, width: float) -> bool:
+        """One Levenberg-Marquardt run; False, and nothing changed, when it gave no finite answer."""
+        graph, start = gtsam.NonlinearFactorGraph(), gtsam.Values()
+        free = [id for id in sorted(self._T_map_kf) if id not in self._fixed]
+        for id in free:
+            start.insert(id, _pose3(self._T_map_kf[id]))
+        if not self._fixed and free:  # nothing else says where the map lies: its first keyframe stays
+            tight = gtsam.noiseModel.Isotropic.Sigma(6, 1e-4)
+            graph.add(gtsam.PriorFactorPose3(free[0], _pose3(self._T_map_kf[free[0]]), tight))
+        for factor in self._factors:
+            graph.add(self._gtsam_factor(factor, width))
+        parameters = gtsam.LevenbergMarquardtParams()
+        parameters.setMaxIterations(30)
+        parameters.setRelativeErrorTol(1e-5)
+        try:
+            result = gtsam.LevenbergMarquardtOptimizer(graph, start, parameters).optimize()
+        except RuntimeError:  # an indeterminate system: the places we had stay
+            return False
+        places = {id: result.atPose3(id).matrix() for id in free}
+        if not all(np.isfinite(T).all() for T in places.values()):
+            return False
+        self._T_map_kf |= places
+        return True
+
+    def _gtsam_factor(self, factor: _Factor, width: float) -> gtsam.NonlinearFactor:
+        """A between factor; a prior on the free end where the other is fixed."""
+        noise = gtsam.noiseModel.Gaussian.Covariance(factor.covariance)
+        if factor.robust:
+            noise = gtsam.noiseModel.Robust.Create(gtsam.noiseModel.mEstimator.Cauchy.Create(width), noise)
+        if factor.a in self._fixed:
+            return gtsam.PriorFactorPose3(factor.b, _pose3(self._T_map_kf[factor.a] @ factor.T_a_b), noise)
+        if factor.b in self._fixed:  # the noise is turned about a little; a loop back into the map is rare
+            return gtsam.PriorFactorPose3(factor.a, _pose3(self._T_map_kf[factor.b] @ se3.inverse(factor.T_a_b)), noise)
+        return gtsam.BetweenFactorPose3(factor.a, factor.b, _pose3(factor.T_a_b), noise)
+
+    def _freeze_old(self, window: int) -> None:
+        free = [id for id in sorted(self._T_map_kf) if id not in self._fixed]
+        self._fixed |= set(free[:-window])
+        self._factors = [f for f in self._factors if f.a not in self._fixed or f.b not in self._fixed]
+
+
+def odometry_covariance(T_a_b: np.ndarray, config: GraphConfig) -> np.ndarray:
+    """(6, 6) of an odometry factor: sigmas grow with the distance driven, above a small floor."""
+    distance_m = float(np.linalg.norm(T_a_b[:3, 3]))
+    sigma_rad = max(np.radians(config.odometry_sigma_deg) * distance_m, _MIN_SIGMA_RAD)
+    sigma_m = max(config.odometry_sigma_m * distance_m, _MIN_SIGMA_M)
+    return np.diag(np.repeat([sigma_rad**2, sigma_m**2], 3))
+
+
+def closure_covariance(information: np.ndarray | None, config: GraphConfig) -> np.ndarray:
+    """(6, 6) of a closure: what the registration says, plus the floors that it cannot know of.
+
+    Directions without information (a tunnel's axis; height in planar evidence) get a huge variance.
+    """
+    floor = np.diag(np.repeat([np.radians(config.closure_sigma_deg) ** 2, config.closure_sigma_m**2], 3))
+    if information is None or not np.isfinite(information).all():
+        return floor
+    values, vectors = np.linalg.eigh((information + information.T) / 2)
+    return vectors @ np.diag(1.0 / np.clip(values, 1e-6, None)) @ vectors.T + floor
+
+
+def _pose3(T: np.ndarray) -> gtsam.Pose3:
+    x, y, z, w = so3.to_quat_xyzw(np.ascontiguousarray(T[:3, :3]))  # exactly a rotation, whatever rounding did
+    return gtsam.Pose3(gtsam.Rot3.Quaternion(w, x, y, z), T[:3, 3])
+
+
+def _require_finite(T: np.ndarray | None, what: str) -> None:
+    if T is None or T.shape != (4, 4) or not np.isfinite(T).all():
+        raise EstimateError(f"{what}: expected a finite 4 x 4 pose, got {T!r}")

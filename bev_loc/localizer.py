@@ -1,0 +1,228 @@
+"""The system: odometry, keyframes, place recognition, verification, pose graph, and T_map_odom.
+
+Three ways to use it. *Map*: no map is given; one is built, loops are closed. *Localize*: a map is given;
+the vehicle finds itself without an initial pose, tracks, notices when it is lost. *Extend*: a map is
+given and mapped on; the new session is joined to it once it has found itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from .back_end import BackEnd
+from .config import Config
+from .errors import BevLocError, MapError
+from .history import History
+from .maps.contents import MapBundle, check, entry
+from .odometry.lio import Lio
+from .place.describe import make_describer
+from .place.keyframes import KeyframeStore
+from .records import Candidate, Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
+from .searching import Search
+from .stages import Stages
+from .verify.verifier import Verifier
+
+
+class Localizer:
+    """Scans and IMU samples, or odometry, in; a place in the map out. Reads no clock unless one is given."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        T_base_lidar: np.ndarray = np.eye(4),
+        T_base_imu: np.ndarray = np.eye(4),
+        known_map: MapBundle | None = None,
+        extend: bool = False,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._config, self._clock, self._known_map = config, clock, known_map
+        self._mapping = known_map is None or extend
+        self._describer = make_describer(config.place, config.bev)
+        if known_map is not None:
+            check(known_map, config, self._describer.name)
+        entries = known_map.entries if known_map is not None else ()
+        self._lio = Lio(
+            config.odometry, T_base_lidar=T_base_lidar, T_base_imu=T_base_imu, initial_rpy=config.input.initial_rpy
+        )
+        self._keyframes = KeyframeStore(
+            config.keyframes,
+            config.bev,
+            self._describer,
+            submap_keyframes=config.verify.submap_keyframes,
+            shelf=known_map.keyframes if known_map is not None else None,
+        )
+        self._search = Search(config, self._describer.dimension, entries, mapping=self._mapping)
+        self._verifier = Verifier(config.verify, config.bev)
+        self._back_end = BackEnd(config, known_map, mapping=self._mapping)
+        self._history = History()
+        self._next_id = 1 + max((e.id for e in entries), default=-1)
+        self._last_ns: int | None = None
+        self._hint: np.ndarray | None = None  # T_map_base as a person sees it
+        self._keyframe_now = False  # however short the way since the last one
+
+    @property
+    def state(self) -> State:
+        """Whether the place in the map is known; in a map that is built from nothing it always is."""
+        return self._back_end.state
+
+    @property
+    def T_map_odom(self) -> np.ndarray | None:
+        """(4, 4) correction of the odometry; None while the place in the map is unknown."""
+        return self._back_end.T_map_odom
+
+    def on_imu(self, sample: ImuSample) -> None:
+        """Take one IMU sample."""
+        self._lio.on_imu(sample)
+
+    def on_scan(self, scan: LidarScan) -> Step:
+        """Take one scan: odometry, then everything else."""
+        stages = Stages(self._clock)
+        odometry = self._lio.on_scan(scan)
+        stages.mark("odometry")
+        if isinstance(odometry, Dropped):
+            return self._step(scan.stamp_ns, None, stages, reasons=(odometry.kind,))
+        return self._advance(odometry, stages)
+
+    def on_odometry(self, odometry: Odometry) -> Step:
+        """Take a pose with its cloud, from whatever odometry."""
+        return self._advance(odometry, Stages(self._clock))
+
+    def _advance(self, odometry: Odometry, stages: Stages) -> Step:
+        fault = self._fault(odometry)
+        if fault:
+            return self._step(odometry.stamp_ns, None, stages, reasons=(fault,))
+        self._last_ns = odometry.stamp_ns
+        if not self._keyframes.is_due(odometry, now=self._keyframe_now):
+            self._history.add(odometry, None)
+            return self._step(odometry.stamp_ns, odometry, stages)
+
+        keyframe = self._keyframes.make(odometry, id=self._next_id, session=self._back_end.session)
+        stages.mark("describe")
+        expected = self._expected(odometry)
+        candidates = self._search.candidates(keyframe, expected)
+        stages.mark("search")
+        closures = self._verify(keyframe, candidates)
+        stages.mark("verify")
+        map_near = any(self._search.around(T_map_kf) for T_map_kf in expected)
+        outcome = self._back_end.take(keyframe, closures, T_map_hint=self._hint, map_near=map_near)
+        stages.mark("graph")
+
+        self._remember(odometry, outcome.keyframe)
+        return self._step(
+            odometry.stamp_ns,
+            odometry,
+            stages,
+            keyframe=outcome.keyframe,
+            closures=outcome.closures,
+            reasons=outcome.reasons,
+        )
+
+    def relocalize(self) -> None:
+        """Forget the place and search the given map for it; without one there is nothing to search."""
+        self._back_end.relocalize()
+        self._keyframe_now = True
+
+    def hint(self, T_map_base: np.ndarray) -> None:
+        """Where a person says the base is. The next pose is compared with the map there; never trusted."""
+        if T_map_base.shape != (4, 4) or not np.isfinite(T_map_base).all():
+            raise BevLocError(f"a hint must be a finite 4 x 4 pose T_map_base, got {T_map_base!r}")
+        if self._known_map is None:
+            raise BevLocError("a hint is compared with a loaded map, and none is loaded; give one with --map")
+        self._hint, self._keyframe_now = T_map_base, True
+
+    def trajectory(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) stamps and (N, 4, 4) T_map_base of every pose whose place is known, as the graph sees it now."""
+        return self._history.resolve(self._back_end.graph.T_map_kf)
+
+    def bundle(self) -> MapBundle:
+        """The map as it stands: what `save_map` writes. While only localizing, the map that was given.
+
+        Keyframes of a session that was never joined to the map have no place in it and are left out.
+        """
+        if self._known_map is not None and not self._mapping:
+            return self._known_map
+        given = {e.id: e for e in self._known_map.entries} if self._known_map is not None else {}
+        graph = self._back_end.graph
+        entries = tuple(
+            replace(given[id], T_map_kf=T_map_kf) if id in given else entry(self._keyframes.get(id), T_map_kf)
+            for id, T_map_kf in graph.places().items()
+        )
+        return MapBundle(
+            entries=entries,
+            keyframes=self._keyframes.all(),
+            closures=tuple(c for c in graph.closures if graph.misfit(c) is not None),
+            bev=self._config.bev,
+            describer=self._describer.name,
+        )
+
+    def _fault(self, odometry: Odometry) -> str:
+        """What makes a pose unusable, as a short counted key; empty when nothing does."""
+        if not np.isfinite(odometry.T_odom_base).all():
+            return "pose not finite"
+        if self._last_ns is not None and odometry.stamp_ns <= self._last_ns:
+            return "stamp went back"
+        return ""
+
+    def _expected(self, odometry: Odometry) -> list[np.ndarray]:
+        """T_map_kf as a hint has it, and as tracking has it."""
+        tracked = [] if self.T_map_odom is None else [self.T_map_odom @ odometry.T_odom_base]
+        return tracked if self._hint is None else [self._hint, *tracked]
+
+    def _verify(self, keyframe: Keyframe, candidates: list[Candidate]) -> tuple[Closure, ...]:
+        """Candidates in order until one passes: another closure of the same keyframe would say little new."""
+        closures: list[Closure] = []
+        for candidate in candidates:
+            try:
+                match = self._keyframes.get(candidate.match_id)
+                submap_match = self._keyframes.submap_kf(candidate.match_id)
+            except MapError:
+                closures.append(_unreadable(candidate))
+                continue
+            closures.append(self._verifier.verify(candidate, keyframe, match, submap_match))
+            if closures[-1].accepted:
+                break
+        return tuple(closures)
+
+    def _remember(self, odometry: Odometry, keyframe: Keyframe) -> None:
+        if self._mapping:
+            self._keyframes.add(keyframe)
+        self._search.keep(keyframe)
+        self._history.add(odometry, keyframe)
+        self._next_id += 1
+        self._hint, self._keyframe_now = None, False
+
+    def _step(
+        self,
+        stamp_ns: int,
+        odometry: Odometry | None,
+        stages: Stages,
+        *,
+        keyframe: Keyframe | None = None,
+        closures: tuple[Closure, ...] = (),
+        reasons: tuple[str, ...] = (),
+    ) -> Step:
+        return Step(
+            stamp_ns=stamp_ns,
+            state=self.state,
+            odometry=odometry,
+            T_map_odom=self.T_map_odom,
+            keyframe=keyframe,
+            closures=closures,
+            reasons=reasons,
+            stage_s=stages.times(),
+        )
+
+
+def _unreadable(candidate: Candidate) -> Closure:
+    return Closure(
+        query_id=candidate.query_id,
+        match_id=candidate.match_id,
+        accepted=False,
+        reason="map keyframe unreadable",
+        method="",
+        T_match_query=None,
+        information=None,
+        descriptor_distance=candidate.distance,
+    )

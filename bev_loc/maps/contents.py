@@ -1,0 +1,73 @@
+"""What a map holds: keyframes, their places, closures, and with what they were made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import BevConfig, Config
+from ..errors import MapError
+from ..records import Closure, Keyframe
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """What of a keyframe is always in memory."""
+
+    id: int
+    session: int
+    stamp_ns: int
+    T_odom_kf: np.ndarray  # (4, 4)
+    T_map_kf: np.ndarray  # (4, 4)
+    path_m: float
+    descriptor: np.ndarray  # (D,) float32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapBundle:
+    """A map as it is saved and loaded. `keyframes` has clouds and images; a loaded one reads them on demand."""
+
+    entries: tuple[Entry, ...]  # by id ascending
+    keyframes: Mapping[int, Keyframe]
+    closures: tuple[Closure, ...]
+    bev: BevConfig
+    describer: str
+    weights_sha256: str | None = None  # of the describer's network; None when it has none
+
+    @property
+    def T_map_kf(self) -> dict[int, np.ndarray]:
+        """(4, 4) place of every keyframe by id."""
+        return {entry.id: entry.T_map_kf for entry in self.entries}
+
+
+def entry(keyframe: Keyframe, T_map_kf: np.ndarray) -> Entry:
+    """What stays in memory of `keyframe`, with its place."""
+    return Entry(
+        id=keyframe.id,
+        session=keyframe.session,
+        stamp_ns=keyframe.stamp_ns,
+        T_odom_kf=keyframe.T_odom_kf,
+        T_map_kf=T_map_kf,
+        path_m=keyframe.path_m,
+        descriptor=keyframe.descriptor,
+    )
+
+
+def check(bundle: MapBundle, config: Config, describer: str, weights_sha256: str | None = None) -> None:
+    """MapError unless images and descriptors made under `config` can be compared with the map's."""
+    if bundle.bev != config.bev:
+        ours, theirs = config.bev, bundle.bev
+        raise MapError(
+            f"the map was made with images of +-{theirs.range_m:g} m at {theirs.cell_m:g} m (counts to {theirs.max_count}), "
+            f"this configuration makes +-{ours.range_m:g} m at {ours.cell_m:g} m (counts to {ours.max_count}); "
+            "set section 'bev' to the map's values or make the map anew"
+        )
+    if bundle.describer != describer:
+        raise MapError(
+            f"the map's places are described by '{bundle.describer}', this configuration uses '{describer}'; "
+            "set place.descriptor to the map's or make the map anew"
+        )
+    if bundle.weights_sha256 != weights_sha256:
+        raise MapError(
+            f"the map's descriptors come from other weights ({str(bundle.weights_sha256)[:12]}, "
+            f"here {str(weights_sha256)[:12]}); use the map's weights or make the map anew"
+        )

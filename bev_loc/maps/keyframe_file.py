@@ -1,0 +1,83 @@
+"""One keyframe as one file: a line of JSON with its poses, then images (PNG), cloud and descriptor."""
+
+import json
+
+import cv2
+import numpy as np
+
+from ..errors import MapError
+from ..place.keyframes import HEIGHT_QUANTUM_M
+from ..records import BevImage, Keyframe
+from . import cloud_codec
+
+_MAGIC = b"bev_loc keyframe 1\n"
+_PARTS = ("counts", "heights", "cloud", "descriptor")
+
+
+def encode(keyframe: Keyframe) -> bytes:
+    """The file's content; the same keyframe always gives the same bytes."""
+    parts = {
+        "counts": _png(keyframe.image.counts),
+        "heights": _png(_heights_to_code(keyframe.image.mean_height_m)),
+        "cloud": cloud_codec.encode(keyframe.points_kf),
+        "descriptor": keyframe.descriptor.astype("<f2").tobytes(),
+    }
+    header = {
+        "id": keyframe.id,
+        "session": keyframe.session,
+        "stamp_ns": keyframe.stamp_ns,
+        "T_odom_kf": keyframe.T_odom_kf.tolist(),
+        "R_level_kf": keyframe.R_level_kf.tolist(),
+        "path_m": keyframe.path_m,
+        "bytes": {name: len(parts[name]) for name in _PARTS},
+    }
+    return _MAGIC + json.dumps(header).encode() + b"\n" + b"".join(parts[name] for name in _PARTS)
+
+
+def decode(data: bytes, where: str) -> Keyframe:
+    """The keyframe in a file's content; MapError names `where` when it is not one."""
+    try:
+        if not data.startswith(_MAGIC):
+            raise ValueError("it does not begin as a keyframe file of version 1")
+        end = data.index(b"\n", len(_MAGIC))
+        header = json.loads(data[len(_MAGIC) : end])
+        parts, at = {}, end + 1
+        for name in _PARTS:
+            parts[name] = data[at : at + header["bytes"][name]]
+            at += header["bytes"][name]
+        return Keyframe(
+            id=header["id"],
+            session=header["session"],
+            stamp_ns=header["stamp_ns"],
+            T_odom_kf=np.array(header["T_odom_kf"], float).reshape(4, 4),
+            R_level_kf=np.array(header["R_level_kf"], float).reshape(3, 3),
+            points_kf=cloud_codec.decode(parts["cloud"]),
+            image=BevImage(counts=_unpng(parts["counts"]), mean_height_m=_code_to_heights(_unpng(parts["heights"]))),
+            descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
+            path_m=header["path_m"],
+        )
+    except (ValueError, KeyError, TypeError, cv2.error) as error:
+        raise MapError(f"{where}: is not a readable keyframe ({error}); restore the map from a copy") from None
+
+
+def _heights_to_code(heights_m: np.ndarray) -> np.ndarray:
+    """uint16: centimetres above -327.67 m; 0 where there is none."""
+    codes = np.clip(np.rint(np.nan_to_num(heights_m).astype(float) / HEIGHT_QUANTUM_M) + 32768, 1, 65535)
+    return np.where(np.isnan(heights_m), 0, codes).astype(np.uint16)
+
+
+def _code_to_heights(codes: np.ndarray) -> np.ndarray:
+    heights_m = ((codes.astype(float) - 32768) * HEIGHT_QUANTUM_M).astype(np.float32)
+    heights_m[codes == 0] = np.nan
+    return heights_m
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes()
+
+
+def _unpng(data: bytes) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if image is None:
+        raise ValueError("an image in it cannot be decoded")
+    return image

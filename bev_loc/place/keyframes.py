@@ -1,0 +1,130 @@
+"""Keyframes: when one is due, how it is made from an odometry result, and the clouds around it."""
+
+from collections import ChainMap, OrderedDict
+from collections.abc import Mapping, MutableMapping
+from typing import cast
+
+import numpy as np
+
+from ..bev.raster import rasterise
+from ..clouds.voxels import downsample
+from ..config import BevConfig, KeyframeConfig
+from ..errors import MapError
+from ..geometry import se3, so3
+from ..records import BevImage, Keyframe, Odometry
+from .compact import compact
+from .describe import Describer
+
+HEIGHT_QUANTUM_M = 0.01  # what is kept is rounded when made, so that a saved map equals the running one
+MIN_POINTS = 50  # fewer describe nothing
+_NEIGHBOUR_GAP_M = 20.0  # keyframes farther apart along the path share too little to be merged
+_SUBMAPS_KEPT = 8
+
+
+class KeyframeStore:
+    """The keyframes of this run, and behind them those of a loaded map (`shelf`, read on demand)."""
+
+    def __init__(
+        self,
+        keyframes: KeyframeConfig,
+        bev: BevConfig,
+        describer: Describer,
+        *,
+        submap_keyframes: int,
+        shelf: Mapping[int, Keyframe] | None = None,
+    ) -> None:
+        self._config, self._bev, self._describer = keyframes, bev, describer
+        self._reach = submap_keyframes
+        self._shelf: Mapping[int, Keyframe] = shelf if shelf is not None else {}
+        self._own: dict[int, Keyframe] = {}
+        self._last: Keyframe | None = None
+        self._submaps: OrderedDict[int, np.ndarray] = OrderedDict()
+
+    def is_due(self, odometry: Odometry, *, now: bool = False) -> bool:
+        """Whether the base has moved or turned enough since the last keyframe; `now`: however little."""
+        if len(odometry.points_base) < MIN_POINTS:
+            return False
+        if self._last is None or now:
+            return True
+        distance_m, angle_rad = se3.distance(self._last.T_odom_kf, odometry.T_odom_base)
+        return distance_m >= self._config.distance_m or angle_rad >= np.radians(self._config.angle_deg)
+
+    def make(self, odometry: Odometry, *, id: int, session: int) -> Keyframe:
+        """The keyframe of this moment: thinned cloud, image of the levelled cloud, descriptor."""
+        R_level_kf = so3.level(odometry.T_odom_base[:3, :3])
+        image = rasterise(odometry.points_base @ R_level_kf.T.astype(np.float32), self._bev)
+        image = BevImage(counts=image.counts, mean_height_m=_rounded(image.mean_height_m))
+        self._last = Keyframe(
+            id=id,
+            session=session,
+            stamp_ns=odometry.stamp_ns,
+            T_odom_kf=odometry.T_odom_base,
+            R_level_kf=R_level_kf,
+            points_kf=compact(downsample(odometry.points_base, self._config.voxel_m)),
+            image=image,
+            descriptor=self._describer.describe(image).astype(np.float16).astype(np.float32),
+            path_m=self._path_m(odometry),
+        )
+        return self._last
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Keep `keyframe`; its id must be new."""
+        if keyframe.id in self:
+            raise MapError(f"keyframe {keyframe.id} is already in the map; ids must be unique")
+        self._own[keyframe.id] = keyframe
+        for id in range(keyframe.id - self._reach, keyframe.id + self._reach + 1):
+            self._submaps.pop(id, None)  # it has a new neighbour
+
+    def get(self, id: int) -> Keyframe:
+        """The keyframe of this id, read from the map if need be; MapError when it is damaged or unknown."""
+        if id in self._own:
+            return self._own[id]
+        if id in self._shelf:
+            return self._shelf[id]
+        raise MapError(f"keyframe {id} is not in the map; it holds {len(self.ids())} others")
+
+    def all(self) -> Mapping[int, Keyframe]:
+        """A view of every keyframe by id; those of the map are read when they are looked up."""
+        return ChainMap(self._own, cast(MutableMapping[int, Keyframe], self._shelf))
+
+    def ids(self) -> list[int]:
+        """Every id, ascending."""
+        return sorted({*self._shelf, *self._own})
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._own or id in self._shelf
+
+    def submap_kf(self, id: int) -> np.ndarray:
+        """(N, 3) float32 cloud of keyframe `id` and its neighbours along the path, in its frame."""
+        if id not in self._submaps:
+            self._submaps[id] = self._merge(id)
+            if len(self._submaps) > _SUBMAPS_KEPT:
+                self._submaps.popitem(last=False)
+        self._submaps.move_to_end(id)
+        return self._submaps[id]
+
+    def _merge(self, id: int) -> np.ndarray:
+        centre = self.get(id)
+        T_kf_odom = se3.inverse(centre.T_odom_kf)
+        clouds = [centre.points_kf]
+        for direction in (-1, 1):
+            last = centre
+            for step in range(1, self._reach + 1):
+                if id + direction * step not in self:
+                    break
+                neighbour = self.get(id + direction * step)
+                if neighbour.session != centre.session or abs(neighbour.path_m - last.path_m) > _NEIGHBOUR_GAP_M:
+                    break
+                clouds.append(se3.apply(T_kf_odom @ neighbour.T_odom_kf, neighbour.points_kf))
+                last = neighbour
+        return downsample(np.concatenate(clouds), self._config.voxel_m)
+
+    def _path_m(self, odometry: Odometry) -> float:
+        if self._last is None:
+            return 0.0
+        return self._last.path_m + se3.distance(self._last.T_odom_kf, odometry.T_odom_base)[0]
+
+
+def _rounded(heights_m: np.ndarray) -> np.ndarray:
+    """float32 whole centimetres; NaN stays NaN."""
+    return (np.rint(heights_m.astype(float) / HEIGHT_QUANTUM_M) * HEIGHT_QUANTUM_M).astype(np.float32)
