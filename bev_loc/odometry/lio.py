@@ -20,6 +20,7 @@ from .sweep import Sweep, sweep_of
 from .update import FOLLOW, Prediction, Registration, register
 
 _MIN_POINTS, _MIN_MATCHES = 20, 30
+_MAX_SWEEP_S = 2.0
 _ACC_SIGMA_M_S2, _TURN_SIGMA_RAD_S2 = 3.0, 2.0  # what a ground vehicle does between two sweeps
 _UNKNOWN_SPEED_M_S, _UNKNOWN_TURN_RAD_S = 20.0, 1.0  # before the first motion is known
 _GYRO_SIGMA_RAD_S = 0.02
@@ -68,6 +69,8 @@ class Lio:
             return _dropped(scan, "stamp went back", "its stamp is not after the last scan's")
         cloud = self._crop(scan)
         end_s = float(cloud.offsets_s.max()) if len(cloud.offsets_s) else 0.0
+        if end_s > _MAX_SWEEP_S or (len(cloud.offsets_s) and cloud.offsets_s.min() < 0.0):
+            return _dropped(scan, "implausible point times", f"they reach {end_s:g} s; set input.point_time_unit")
         stamp_ns = scan.stamp_ns + round(end_s * 1e9)
         if stamp_ns <= self._stamp_ns:
             return _dropped(scan, "stamp went back", "it ends before the last scan ended")

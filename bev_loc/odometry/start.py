@@ -33,9 +33,9 @@ def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:
     normal = np.array([-plane[0], -plane[1], 1.0]) / np.linalg.norm([plane[0], plane[1], 1.0])
     if on_plane.sum() < _MIN_CELLS or on_plane.mean() < _MIN_SHARE or np.arccos(normal[2]) > _MAX_TILT_RAD:
         return None
-    return so3.rotation_between(normal, np.array([0.0, 0.0, 1.0]))
+    return level_from_gravity(normal)
 
 
 def level_from_gravity(acc_base: np.ndarray) -> np.ndarray:
-    """R_odom_base that turns the specific force at rest (3,), in the base frame, straight up."""
-    return so3.rotation_between(acc_base, np.array([0.0, 0.0, 1.0]))
+    """R_odom_base that turns the specific force at rest (3,), in the base frame, straight up, without yaw."""
+    return so3.level(so3.rotation_between(acc_base, np.array([0.0, 0.0, 1.0])))

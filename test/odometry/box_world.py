@@ -1,0 +1,76 @@
+"""A small street of boxes on flat ground, cast analytically: the truth of the odometry tests."""
+
+import numpy as np
+
+from bev_loc.geometry import se3
+from bev_loc.records import LidarScan
+
+GROUND_Z_M = 0.0
+
+
+def street(seed: int = 3) -> np.ndarray:
+    """(B, 2, 3) lower and upper corners of house blocks and cars along a street in x."""
+    rng = np.random.default_rng(seed)
+    boxes = []
+    for side in (-1.0, 1.0):
+        x = -60.0
+        while x < 160.0:
+            width, depth, height = rng.uniform(8, 16), rng.uniform(6, 10), rng.uniform(5, 12)
+            near = side * rng.uniform(9, 12)
+            y = sorted((near, near + side * depth))
+            boxes.append([[x, y[0], GROUND_Z_M], [x + width, y[1], height]])
+            x += width + rng.uniform(1, 6)
+        for x in np.arange(-50.0, 150.0, 14.0) + rng.uniform(-3, 3):
+            y = sorted((side * 6.0, side * 7.8))
+            boxes.append([[x, y[0], GROUND_Z_M], [x + 4.2, y[1], 1.5]])
+    return np.array(boxes)
+
+
+def directions(rings: int = 32, columns: int = 450) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) unit ray directions of a clockwise spinning lidar, column by column, and (N,) sweep shares."""
+    elevation = np.deg2rad(np.linspace(-24.0, 6.0, rings))
+    azimuth = np.pi - (np.arange(columns) + 0.5) * 2 * np.pi / columns
+    a, e = np.meshgrid(azimuth, elevation, indexing="ij")
+    rays = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], -1).reshape(-1, 3)
+    return rays, np.repeat((np.arange(columns) + 0.5) / columns, rings)
+
+
+def cast(boxes: np.ndarray, origins: np.ndarray, rays: np.ndarray, max_range_m: float = 90.0) -> np.ndarray:
+    """(N,) distances from (N, 3) origins along (N, 3) rays to the nearest surface, infinite beyond the range."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = 1.0 / rays
+        distance = np.where(rays[:, 2] < 0, (GROUND_Z_M - origins[:, 2]) * inverse[:, 2], np.inf)
+        for low, high in boxes:
+            a, b = (low - origins) * inverse, (high - origins) * inverse
+            near, far = np.minimum(a, b).max(1), np.maximum(a, b).min(1)
+            distance = np.where((near < far) & (near > 0), np.minimum(distance, near), distance)
+    return np.where(distance < max_range_m, distance, np.inf)
+
+
+def scan(
+    boxes: np.ndarray, pose_at: "callable", begin_s: float, rng: np.random.Generator, duration_s: float = 0.1
+) -> LidarScan:
+    """One sweep from `pose_at(t_s) -> T_world_lidar`, with motion distortion and 1 cm of range noise."""
+    rays, shares = directions()
+    poses = np.array([pose_at(begin_s + s * duration_s) for s in np.unique(shares)])
+    poses = np.repeat(poses, len(rays) // len(poses), axis=0)
+    rays_world = np.einsum("nij,nj->ni", poses[:, :3, :3], rays)
+    distance = cast(boxes, poses[:, :3, 3], rays_world) + rng.normal(0, 0.01, len(rays))
+    hit = np.isfinite(distance)
+    return LidarScan(
+        stamp_ns=round(begin_s * 1e9),
+        points_lidar=(rays * distance[:, None])[hit].astype(np.float32),
+        offsets_s=(shares * duration_s)[hit].astype(np.float32),
+        name=f"sweep at {begin_s:.1f} s",
+    )
+
+
+def drive(t_s: float) -> np.ndarray:
+    """T_world_lidar of a drive with acceleration, a lane change, bumps and a stop; the sensor is 1.8 m up."""
+    x = 0.5 * 2.0 * min(t_s, 4.0) ** 2 + 8.0 * max(0.0, t_s - 4.0)
+    y = 1.5 * np.sin(0.5 * t_s)
+    yaw = 0.12 * np.sin(0.8 * t_s)
+    R_bump = se3.exp(np.array([0.01 * np.sin(3 * t_s), 0.015 * np.sin(2.3 * t_s), 0, 0, 0, 0]))
+    T = se3.from_se2(x, y, yaw) @ R_bump
+    T[2, 3] = 1.8 + 0.03 * np.sin(4 * t_s)
+    return T
