@@ -1,0 +1,71 @@
+"""Plane residuals: derivatives against central differences, planes against an eigenvalue solver."""
+
+import numpy as np
+import pytest
+
+from bev_loc.geometry import se3
+from bev_loc.odometry import residuals
+from bev_loc.odometry.local_map import LocalMap
+from bev_loc.odometry.residuals import PlaneMatches
+
+
+def cost(points: np.ndarray, T: np.ndarray, planes: np.ndarray, sigma_m: float, kernel_m: float) -> float:
+    """Sum of Cauchy losses of signed plane distances, the function whose gradient `linearise` gives."""
+    distance = se3.apply(T, points.astype(float)) @ planes[:3] + planes[3]
+    return float(np.sum(0.5 * (kernel_m / sigma_m) ** 2 * np.log1p((distance / kernel_m) ** 2)))
+
+
+def test_the_gradient_is_that_of_central_differences() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-8, 8, (2, 20000))
+    floor = np.stack([x, y, 0.1 * x - 0.05 * y], -1).astype(np.float32)
+    local_map = LocalMap(1.0, 50.0)
+    local_map.add(floor, np.zeros(3))
+    T = se3.exp(np.array([0.02, -0.01, 0.3, 0.2, 0.1, 0.08]))
+    points = se3.apply(se3.inverse(T), floor[::97]) + np.float32([0, 0, 0.07])
+    matches = PlaneMatches(np.ones(len(points), np.float32))
+    matches.search(points, T, local_map)
+    system = matches.linearise(points, T, 0.1, 0.2)
+    normal = np.array([-0.1, 0.05, 1.0]) / np.linalg.norm([-0.1, 0.05, 1.0])
+    matched = matches._planes[:, :3].any(1)
+    gradient = np.empty(6)
+    for axis in range(6):
+        step = 1e-5 * np.eye(6)[axis]
+        plane = np.append(normal, 0.0)
+        gradient[axis] = (
+            cost(points[matched], T @ se3.exp(step), plane, 0.1, 0.2) - cost(points[matched], T @ se3.exp(-step), plane, 0.1, 0.2)
+        ) / 2e-5
+    assert system.matches == matched.sum() > 100
+    assert np.allclose(system.gradient, gradient, rtol=2e-2, atol=1e-2 * np.abs(gradient).max())
+
+
+def test_a_share_scales_the_jacobian() -> None:
+    rng = np.random.default_rng(1)
+    points = rng.uniform(-5, 5, (50, 3)).astype(np.float32)
+    planes = np.tile([0.0, 0.0, 1.0, 0.01], (50, 1))
+    full, half = PlaneMatches(np.ones(50, np.float32)), PlaneMatches(np.full(50, 0.5, np.float32))
+    flat = points * np.float32([1, 1, 0])
+    for matches in (full, half):
+        matches._planes[:] = planes
+    whole, part = full.linearise(flat, np.eye(4), 0.1, 0.2), half.linearise(flat, np.eye(4), 0.1, 0.2)
+    assert np.allclose(part.hessian, 0.25 * whole.hessian) and np.allclose(part.gradient, 0.5 * whole.gradient)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_plane_of_five_points_is_that_of_the_smallest_eigenvector(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    points = rng.uniform(-0.5, 0.5, (5, 3)) * [1, 1, 0.05] @ basis.T + rng.uniform(-50, 50, 3)
+    plane = np.zeros(4)
+    assert residuals._fit_plane(points, plane)
+    centred = points - points.mean(0)
+    expected = np.linalg.eigh(centred.T @ centred)[1][:, 0]
+    assert abs(abs(expected @ plane[:3]) - 1.0) < 1e-6
+    assert abs(plane[:3] @ points.mean(0) + plane[3]) < 1e-9
+
+
+def test_points_on_a_line_or_off_a_plane_give_no_plane() -> None:
+    line = np.linspace(0, 1, 5)[:, None] * np.array([1.0, 2.0, 3.0])
+    ball = np.array([[0.4, 0, 0], [-0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0, -0.1, -0.4]])
+    assert not residuals._fit_plane(line, np.zeros(4))
+    assert not residuals._fit_plane(ball, np.zeros(4))
