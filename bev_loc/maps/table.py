@@ -32,7 +32,7 @@ def encode(rows: list[Row], closures: tuple[Closure, ...]) -> bytes:
         "T_odom_kf": np.array([e.T_odom_kf for e in entries], float).reshape(-1, 4, 4),
         "T_map_kf": np.array([e.T_map_kf for e in entries], float).reshape(-1, 4, 4),
         "descriptor": np.array([e.descriptor for e in entries], np.float16).reshape(-1, dimension),
-        "file": np.array([row.file for row in rows], "S64"),
+        "keyframe_file": np.array([row.file for row in rows], "S64"),
         "sha256": np.array([row.sha256 for row in rows], "S64"),
         "closure_ends": np.array([(c.query_id, c.match_id) for c in closures], np.int64).reshape(-1, 2),
         "closure_T": np.array([c.T_match_query for c in closures], float).reshape(-1, 4, 4),
@@ -69,7 +69,7 @@ def _row(arrays: dict[str, np.ndarray], n: int) -> Row:
         path_m=float(arrays["path_m"][n]),
         descriptor=arrays["descriptor"][n].astype(np.float32),
     )
-    return Row(entry=entry, file=arrays["file"][n].decode(), sha256=arrays["sha256"][n].decode())
+    return Row(entry=entry, file=arrays["keyframe_file"][n].decode(), sha256=arrays["sha256"][n].decode())
 
 
 def _closure(arrays: dict[str, np.ndarray], n: int) -> Closure:
