@@ -13,6 +13,7 @@ FIELD_NAMES = ("t", "time", "timestamp", "time_stamp", "offset_time", "timeOffse
 NS_OF_UNIT = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 _TYPICAL_SWEEP_NS = 1e8
 _SAME_CLOCK_NS = 5_000_000_000
+_LEAST_DISTINCT = 4  # float32 seconds since 1970 are 128 s apart: two values at most, of no use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class PointTimes:
         span_ns = int(relative_ns.max(initial=0.0))
         if self.reference == "clock":
             begin_ns = first
-        elif self.stamp_at == "end":
-            begin_ns = stamp_ns - span_ns
+        elif self.stamp_at == "end":  # negative times count back from the stamp itself
+            begin_ns = stamp_ns + (first if self.reference == "stamp" and first < 0 else -span_ns)
         else:  # times counted from the stamp may start a little after it
             begin_ns = stamp_ns + (max(first, 0) if self.reference == "stamp" else 0)
         return TimedScan(stamp_ns=begin_ns, offsets_s=(relative_ns * 1e-9).astype(np.float32))
@@ -60,7 +61,7 @@ def detect(
         return None
     raw = points[field][valid_points(points)]
     raw = raw[np.isfinite(raw)]
-    if len(raw) < 2 or raw.max() == raw.min():
+    if len(raw) < 2 or raw.max() == raw.min() or len(np.unique(raw)) < min(_LEAST_DISTINCT, len(raw)):
         return None
     unit = config.point_time_unit if config.point_time_unit != "auto" else _unit(float(raw.max() - raw.min()))
     relative_ns, first = _from_first(points, field, NS_OF_UNIT[unit])

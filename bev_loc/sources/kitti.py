@@ -9,14 +9,11 @@ from ..clouds.damaged import DamagedScan
 from ..clouds.point_times import azimuth_fraction
 from ..config import InputConfig
 from ..errors import SourceError
-from ..records import ImuSample, LidarScan
+from ..records import LidarScan
 from . import stamps
 from .base import Truth
+from .kitti_oxts import read_oxts
 from .scan_folder import ScanFile, ScanFolder, list_files, usual_sizes
-
-# IMU in the Velodyne frame of the KITTI car, for drives whose calibration file was not copied along:
-# it differs by millimetres and tenths of a degree between recording days.
-_USUAL_T_LIDAR_IMU = np.array([[1.0, 0, 0, -0.81], [0, 1, 0, 0.32], [0, 0, 1, -0.80], [0, 0, 0, 1]])
 
 
 def open_sequence(folder: Path, config: InputConfig) -> ScanFolder:
@@ -45,11 +42,11 @@ def open_raw_drive(folder: Path, config: InputConfig) -> ScanFolder:
     points_folder = folder / "velodyne_points"
     files = list_files(points_folder / "data", ".bin")
     begin_ns, sweeps_s, notes = sweep_times(points_folder, files, config)
-    imu, T_lidar_imu, imu_notes = _oxts(folder)
+    imu = read_oxts(folder)
     timed, time_note = _point_times(config, azimuth=True)
     return _scan_folder(
-        folder, files, begin_ns, sweeps_s, timed, notes=(*notes, time_note, *imu_notes),
-        imu=imu, T_base_lidar=np.eye(4) if imu else None, T_base_imu=T_lidar_imu,
+        folder, files, begin_ns, sweeps_s, timed, notes=(*notes, time_note, *imu.notes), imu=imu.samples,
+        T_base_lidar=np.eye(4) if imu.samples else None, T_base_imu=imu.T_lidar_imu,
     )  # fmt: skip
 
 
@@ -69,13 +66,13 @@ def sweep_times(folder: Path, files: list[Path], config: InputConfig) -> tuple[n
     middle, start, end = (folder / f"timestamps{which}.txt" for which in ("", "_start", "_end"))
     period_s = 1.0 / config.scan_rate_hz
     if start.exists():
-        begin_ns = _dates_of(start, files)
+        begin_ns = stamps.dates_of(start, files)
         if end.exists():
-            return begin_ns, (_dates_of(end, files) - begin_ns) * 1e-9, ()
+            return begin_ns, (stamps.dates_of(end, files) - begin_ns) * 1e-9, ()
         return begin_ns, np.full(len(files), _median_period_s(begin_ns, period_s)), (
             f"{end.name} is missing: a sweep is taken to last the usual time between scans",)  # fmt: skip
     if middle.exists():
-        middle_ns = _dates_of(middle, files)
+        middle_ns = stamps.dates_of(middle, files)
         sweep_s = _median_period_s(middle_ns, period_s)
         return middle_ns - int(sweep_s * 0.5e9), np.full(len(files), sweep_s), (
             f"{start.name} is missing: sweeps are taken to begin half a turn before {middle.name}",)  # fmt: skip
@@ -157,50 +154,11 @@ def read_calibration(path: Path, key: str) -> np.ndarray:
     raise SourceError(f"{path}: expected a line '{key}: 12 numbers', found none; repair it or take it away")
 
 
-def _oxts(folder: Path) -> tuple[tuple[ImuSample, ...], np.ndarray | None, tuple[str, ...]]:
-    """The inertial samples of a drive, the IMU's pose in the lidar frame, and what was assumed."""
-    data, times = folder / "oxts" / "data", folder / "oxts" / "timestamps.txt"
-    if not data.is_dir():
-        return (), None, ()
-    if not times.exists() or not (folder / "velodyne_points" / "timestamps.txt").exists():
-        return (), None, (f"{folder / 'oxts'}: not used as IMU, timestamps.txt of it and of velodyne_points are needed",)
-    files = list_files(data, ".txt")
-    stamps_ns = _dates_of(times, files)
-    rows = np.vstack([stamps.read_numbers(path, 30) for path in files])
-    samples = tuple(
-        ImuSample(stamp_ns=int(t), gyro_rad_s=row[17:20], acc_m_s2=row[11:14]) for t, row in zip(stamps_ns, rows, strict=True)
-    )
-    calib = folder.parent / "calib_imu_to_velo.txt"
-    if not calib.is_file():
-        return samples, _USUAL_T_LIDAR_IMU.copy(), (f"{calib.name} is missing: the usual mounting of the KITTI car is assumed",)
-    return samples, _imu_calibration(calib), ()
-
-
-def _imu_calibration(path: Path) -> np.ndarray:
-    """(4, 4) T_lidar_imu of a `calib_imu_to_velo.txt` with lines `R: 9 numbers` and `T: 3 numbers`."""
-    found = {}
-    for line in stamps.read_lines(path):
-        name, _, values = line.partition(":")
-        if name.strip() in ("R", "T"):
-            try:
-                found[name.strip()] = np.array([float(word) for word in values.split()])
-            except ValueError:
-                continue
-    if len(found.get("R", ())) != 9 or len(found.get("T", ())) != 3:
-        raise SourceError(f"{path}: expected lines 'R: 9 numbers' and 'T: 3 numbers'; repair it or take it away")
-    return _homogeneous(np.hstack([found["R"].reshape(3, 3), found["T"][:, None]]).reshape(1, 12))[0]
-
-
 def _homogeneous(rows: np.ndarray) -> np.ndarray:
     """(N, 4, 4) of (N, 12) row-major 3 x 4 matrices."""
     T = np.tile(np.eye(4), (len(rows), 1, 1))
     T[:, :3] = rows.reshape(-1, 3, 4)
     return T
-
-
-def _dates_of(path: Path, files: list[Path]) -> np.ndarray:
-    every_ns = stamps.read_dates(path)
-    return every_ns[stamps.rows_of_files(files, len(every_ns), path)]
 
 
 def _median_period_s(stamps_ns: np.ndarray, default_s: float) -> float:

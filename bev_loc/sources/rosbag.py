@@ -60,7 +60,7 @@ class Rosbag:
             for connection, arrival_ns, raw in reader.messages(connections=wanted):
                 yield arrival_ns, self._item(reader, connection, arrival_ns, raw)
         except _broken_bag() as error:
-            reason = f"{self.path}: cannot be read any further ({error}); what came before is used, reindex or copy it again"
+            reason = f"{self.path}: cannot be read any further ({error}); what came before is used; mend or copy it again"
             yield arrival_ns, Dropped(where=str(self.path), kind="damaged bag", reason=reason)
 
     def _item(self, reader: Any, connection: Any, arrival_ns: int, raw: bytes) -> Item:
@@ -90,7 +90,7 @@ def open_bag(path: Path, config: InputConfig) -> Rosbag:
             lidar_frame = first_clouds[0].frame if first_clouds else ""
             mounted = extrinsics(_static_transforms(reader), lidar_frame, samples[0][1] if use_imu else None)
         except _broken_bag() as error:
-            raise SourceError(f"{path}: cannot be read ({error}); reindex it or copy it again") from None
+            raise SourceError(f"{path}: cannot be read ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
     stamp_note = "" if all(seen.stamped for seen in first_clouds) else "clouds have no stamps: the time of recording is used"
     notes = (clouds.note, imu.note, reading.note, stamp_note, imu_note, *mounted.notes)
     return Rosbag(
@@ -112,7 +112,7 @@ def _reader(path: Path) -> Iterator[Any]:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
         reader.open()
     except (*_broken_bag(), *_BAD_MESSAGE, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be opened as a rosbag ({error}); reindex it or copy it again") from None
+        raise SourceError(f"{path}: cannot be opened as a rosbag ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
     try:
         yield reader
     finally:

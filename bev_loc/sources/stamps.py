@@ -68,6 +68,12 @@ def rows_of_files(files: list[Path], rows: int, table: Path) -> np.ndarray:
     )
 
 
+def dates_of(path: Path, files: list[Path]) -> np.ndarray:
+    """(N,) int64 ns of the lines of a stamp file that belong to `files`."""
+    every_ns = read_dates(path)
+    return every_ns[rows_of_files(files, len(every_ns), path)]
+
+
 def from_names_or_rate(files: list[Path], rate_hz: float) -> tuple[np.ndarray, str]:
     """(N,) int64 ns of files without a list of stamps, and the sentence that says what was assumed."""
     numbers = file_numbers(files)

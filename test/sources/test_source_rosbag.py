@@ -169,6 +169,6 @@ def test_a_bag_cut_in_half_is_one_clear_error_or_ends_with_a_reason(write_bag, r
     try:
         items = list(open_source(str(bag.path), InputConfig()).stream())
     except SourceError as error:
-        assert str(bag.path) in str(error) and "reindex" in str(error)
+        assert str(bag.path) in str(error) and "mend it" in str(error)
     else:
         assert isinstance(items[-1], Dropped) and items[-1].kind == "damaged bag"
