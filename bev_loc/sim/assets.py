@@ -44,12 +44,12 @@ def tree(rng: np.random.Generator, foliage: float = 1.0) -> Mesh:
         tip = np.array([out * np.cos(turn), out * np.sin(turn), low + 0.25 * height])
         root, wide = np.array([0.0, 0.0, low]), 0.4 * girth * np.array([-np.sin(turn), np.cos(turn), 0.0])
         parts.append(quads(np.array([[root - wide, root + wide, tip + 0.3 * wide, tip - 0.3 * wide]]), Material.TRUNK))
-    count = int(foliage * 26 * radius**2)
+    count = int(foliage * 34 * radius**2)
     if count:
         way = rng.normal(size=(count, 3))
         way *= (0.45 + 0.55 * rng.random((count, 1)) ** 0.5) / np.linalg.norm(way, axis=1, keepdims=True)
         middle = np.array([0.0, 0.0, 0.5 * (bare + height)])
-        parts.append(leaves(middle + way * [radius, radius, 0.5 * (height - bare)], 0.26, rng))
+        parts.append(leaves(middle + way * [radius, radius, 0.5 * (height - bare)], 0.36, rng))
     return merge(parts)
 
 
@@ -106,3 +106,9 @@ def person(rng: np.random.Generator) -> Mesh:
     legs = [moved(column(0.09, 0.11, 0.0, 0.5 * tall, 5, Material.PERSON), (x, y, 0.0)) for x, y in ((0.15, 0.1), (-0.15, -0.1))]
     trunk = column(0.18, 0.24, 0.48 * tall, 0.85 * tall, 6, Material.PERSON)
     return merge([*legs, trunk, column(0.1, 0.08, 0.85 * tall, tall, 6, Material.PERSON)])
+
+
+def shed(rng: np.random.Generator) -> Mesh:
+    """A garage or garden house."""
+    x, y, z = rng.uniform([1.2, 1.5, 2.0], [2.2, 3.0, 3.0])
+    return frustum((-x, -y, -0.4), (x, y, z), (0.0, 0.0, 0.0, 0.0), Material.WALL, Material.WALL)

@@ -19,22 +19,22 @@ _KERB_M = 0.12
 class Style:
     """The habits of a neighbourhood; probabilities are per lot or per place."""
 
-    road_half_m: float = 5.2  # to the kerb, parking included
+    road_half_m: float = 5.7  # to the kerb, parking included
     driven_half_m: float = 3.1  # kept free for driving
-    pavement_m: float = 2.2
+    pavement_m: float = 2.4
     kerb: bool = True
     setback_m: tuple[float, float] = (0.0, 5.0)
-    lot_m: tuple[float, float] = (10.0, 22.0)
+    lot_m: tuple[float, float] = (8.0, 18.0)
     depth_m: tuple[float, float] = (8.0, 13.0)
     floors: tuple[int, int] = (2, 5)
-    house: float = 0.75
+    house: float = 0.88
     terraced: float = 0.5  # no gap to the next house
     garden: float = 0.6  # hedge, wall or shrubs in front of a setback
-    tree: float = 0.45
+    tree: float = 0.4
     tree_spacing_m: float = 9.0
-    car: float = 0.55
+    car: float = 0.62
     pole_spacing_m: float = 24.0
-    clutter: float = 0.25  # signs, cabinets, people per 8 m
+    clutter: float = 0.35  # signs, cabinets, people per 8 m
 
 
 class Layout:
@@ -146,32 +146,47 @@ class Layout:
             yaw = float(np.arctan2(heading[k, 1], heading[k, 0]))
             left = np.array([-heading[k, 1], heading[k, 0]])
             corner = line[k] - 0.5 * wide * heading[k] + (style.road_half_m + style.pavement_m + setback) * left
-            if build and self.take(corner, yaw, (0.4, wide - 0.4, 0.4, deep), FREE):
-                house = building(wide, deep, floors, rng)
-                self.place(house, corner, yaw, sink_m=0.1)
+            if build and not self.take(corner, yaw, (0.4, wide - 0.4, 0.4, deep), FREE):
+                at += 2.5
+                continue
+            if build:
+                self.place(building(wide, deep, floors, rng), corner, yaw, sink_m=0.1)
+                self._yard(corner, yaw, wide, deep)
             self._garden(corner, yaw, wide, setback, style)
-            at += wide + (0.0 if rng.random() < style.terraced else rng.uniform(1.0, 8.0))
+            at += wide + (0.0 if rng.random() < style.terraced else rng.uniform(1.0, 6.0))
+
+    def _yard(self, corner: np.ndarray, yaw: float, wide: float, deep: float) -> None:
+        """Sheds, trees and shrubs behind a house."""
+        rng, along, across = self.rng, np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+        for kind in rng.choice(4, size=int(rng.integers(1, 5))):
+            spot = corner + rng.uniform(0, wide) * along + (deep + rng.uniform(2, 14)) * across
+            half = (1.0, 0.5, 1.6, 0.4)[kind]
+            if self.take(spot, yaw, (-half, half, -half, half), FREE):
+                parts = (lambda: assets.tree(self._plant(), self.foliage), lambda: assets.bush(self._plant(), self.foliage),
+                         lambda: assets.shed(rng), lambda: assets.fence(rng, rng.uniform(3, 10)))  # fmt: skip
+                self.place(parts[kind](), spot, yaw)
 
     def _garden(self, corner: np.ndarray, yaw: float, wide: float, setback: float, style: Style) -> None:
         rng = self.rng
-        if setback < 1.2 or rng.random() > style.garden:
+        if setback < 1.0 or rng.random() > style.garden:
             return
         across = np.array([-np.sin(yaw), np.cos(yaw)])
         front = corner - (setback - 0.5) * across
         if self.take(front, yaw, (0.5, wide - 1.5, -0.2, 0.2), FREE):
             part = assets.hedge(self._plant(), wide - 2.0) if rng.random() < 0.55 else assets.fence(rng, wide - 2.0)
             self.place(part, front + 0.5 * np.array([np.cos(yaw), np.sin(yaw)]), yaw)
-        for _ in range(int(rng.integers(0, 5))):
+        for _ in range(int(rng.integers(0, 7))):
             spot = front + np.array([np.cos(yaw), np.sin(yaw)]) * rng.uniform(1, max(1.1, wide - 1)) + across * rng.uniform(0.6, setback)
             if self.take(spot, yaw, (-0.3, 0.3, -0.3, 0.3), FREE):
-                self.place(assets.bush(self._plant(), self.foliage), spot, 0.0)
+                plant = assets.tree if setback > 3.5 and rng.random() < 0.3 else assets.bush
+                self.place(plant(self._plant(), self.foliage), spot, 0.0)
 
     def _roadside(self, street: np.ndarray, side: float, style: Style) -> None:
         rng = self.rng
-        self._every(street, side, style.road_half_m + 0.7, style.tree_spacing_m, style.tree, 0.5, lambda: assets.tree(self._plant(), self.foliage))
-        self._every(street, side, style.road_half_m + 0.5, style.pole_spacing_m, 0.9, 0.3, lambda: assets.lamp(rng))
+        self._every(street, side, style.road_half_m + 1.0, style.tree_spacing_m, style.tree, 0.35, lambda: assets.tree(self._plant(), self.foliage))
+        self._every(street, side, style.road_half_m + 0.8, style.pole_spacing_m, 0.9, 0.2, lambda: assets.lamp(rng))
         for kind in (assets.sign, assets.cabinet, assets.person):
-            self._every(street, side, style.road_half_m + rng.uniform(0.5, style.pavement_m - 0.2), 16.0, style.clutter, 0.3, lambda: kind(rng))
+            self._every(street, side, style.road_half_m + rng.uniform(0.9, style.pavement_m - 0.3), 14.0, style.clutter, 0.2, lambda: kind(rng))
 
     def _every(self, street, side, off_m, spacing_m, chance, half_m, make) -> None:  # type: ignore[no-untyped-def]
         """`make()` about every `spacing_m`, `off_m` from the centre line."""
@@ -187,12 +202,12 @@ class Layout:
 
     def _parked(self, street: np.ndarray, side: float, style: Style) -> None:
         rng = self.rng_cars
-        line = offset(resampled(street, 0.5), side * (style.road_half_m - 1.15))
+        line = offset(resampled(street, 0.5), side * (style.road_half_m - 1.05))
         heading, at = tangents(line), rng.uniform(0, 6)
         while at < 0.5 * len(line) - 3:
             k = int(2 * at)
             yaw = float(np.arctan2(heading[k, 1], heading[k, 0])) + (np.pi if side > 0 else 0.0)
-            if rng.random() < style.car and self.take(line[k], yaw, (-2.5, 2.5, -0.9, 0.9), CARRIAGEWAY):
+            if rng.random() < style.car and self.take(line[k], yaw, (-2.4, 2.4, -0.8, 0.8), CARRIAGEWAY):
                 self.place(assets.car(rng), line[k] + rng.normal(0, 0.08, 2), yaw + rng.normal(0, 0.02))
             at += rng.uniform(5.3, 6.6)
 

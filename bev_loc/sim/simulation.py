@@ -1,6 +1,6 @@
 """A whole simulated drive: world, trajectory, lidar and IMU put together into one ordered stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,24 +57,32 @@ class Simulation:
         return disturbed(self._clean(), self.options.faults, BEGIN_NS)
 
     def _clean(self) -> Iterator[Sweep | ImuSample]:
-        from .caster import Caster, Moving  # Open3D, half a second
-
-        options, period = self.options, 1.0 / self.lidar.rate_hz
-        noise_seed = options.seed * 97 + options.run * 13 + (options.drive == "other")
-        traffic = Traffic(self.world, self.drive, self.route.points, options.moving, noise_seed) if options.moving else None
-        caster = Caster(self.world.mesh, self.lidar, traffic.meshes if traffic else ())
+        sweep = self.scanner()
         samples = _samples(self)
         waiting = next(samples, None)
         for index in range(self.scan_count):
-            start = self.begin_s + index * period
-            while waiting is not None and waiting.stamp_ns <= self.stamp_ns(start + period):
+            end_ns = self.stamp_ns(self.begin_s + (index + 1) / self.lidar.rate_hz)
+            while waiting is not None and waiting.stamp_ns <= end_ns:
                 yield waiting
                 waiting = next(samples, None)
-            moving = tuple(
-                Moving(kind=kind, xyz=xyz, yaw_rad=yaw, v_m_s=v)
-                for kind, xyz, yaw, v in (traffic.during(start, period) if traffic else ())
-            )
-            yield caster.scan(self.drive.poses, start, index, noise_seed, self.stamp_ns(start), moving)
+            yield sweep(index)
+
+    def scanner(self) -> Callable[[int], Sweep]:
+        """A function that casts the sweep of an index, in any order, without the faults."""
+        from .caster import Caster, Moving  # Open3D, half a second
+
+        options, period = self.options, 1.0 / self.lidar.rate_hz
+        seed = options.seed * 97 + options.run * 13 + (options.drive == "other")
+        traffic = Traffic(self.world, self.drive, self.route.points, options.moving, seed) if options.moving else None
+        caster = Caster(self.world.mesh, self.lidar, traffic.meshes if traffic else ())
+
+        def sweep(index: int) -> Sweep:
+            start = self.begin_s + index * period
+            seen = traffic.during(start, period) if traffic else []
+            moving = tuple(Moving(kind=kind, xyz=xyz, yaw_rad=yaw, v_m_s=v) for kind, xyz, yaw, v in seen)
+            return caster.scan(self.drive.poses, start, index, seed, self.stamp_ns(start), moving)
+
+        return sweep
 
 
 def simulate(options: SimOptions) -> Simulation:

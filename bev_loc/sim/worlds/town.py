@@ -15,10 +15,10 @@ _DRIVE = ((1, 1), (2, 1), (2, 2), (1, 2), (1, 1), (2, 1), (3, 1), (3, 2), (2, 2)
 
 STYLES = (
     Style(),
-    Style(house=0.85, terraced=0.85, setback_m=(0.0, 1.0), floors=(3, 5), garden=0.1, tree=0.25),
-    Style(house=0.6, terraced=0.1, setback_m=(3.0, 9.0), floors=(1, 3), garden=0.9, tree=0.5, car=0.4),
-    Style(house=0.12, setback_m=(6.0, 20.0), tree=0.9, tree_spacing_m=7.0, garden=0.4, clutter=0.15),
-    Style(house=0.3, setback_m=(8.0, 25.0), depth_m=(12.0, 20.0), lot_m=(18.0, 40.0), floors=(2, 6), tree=0.35, car=0.35),
+    Style(house=0.95, terraced=0.88, setback_m=(0.0, 1.0), floors=(3, 5), garden=0.1, tree=0.25),
+    Style(house=0.85, terraced=0.1, setback_m=(3.0, 9.0), floors=(1, 3), garden=0.9, tree=0.5, car=0.4),
+    Style(house=0.25, setback_m=(6.0, 20.0), tree=0.9, tree_spacing_m=7.0, garden=0.4, clutter=0.15),
+    Style(house=0.6, setback_m=(6.0, 16.0), depth_m=(12.0, 20.0), lot_m=(18.0, 40.0), floors=(2, 6), tree=0.35, car=0.35),
 )
 
 
@@ -33,8 +33,8 @@ def build(options: WorldOptions) -> World:
     layout = Layout(ground, low, high, rngs, options.foliage)
     layout.draw(streets, STYLES[0])
     for street in streets:
-        layout.furnish(street, STYLES[int(rng.choice(len(STYLES), p=[0.3, 0.25, 0.2, 0.12, 0.13]))])
-    layout.scatter(int(0.0011 * np.prod(high - low)))
+        layout.furnish(street, STYLES[int(rng.choice(len(STYLES), p=[0.3, 0.25, 0.23, 0.1, 0.12]))])
+    layout.scatter(int(0.0022 * np.prod(high - low)))
     mesh = layout.mesh(5.0)
     drive = _loops(options.blocks)
     return World(
@@ -45,8 +45,8 @@ def build(options: WorldOptions) -> World:
 
 def _corners(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, count, 2) street corners: an uneven grid, bent."""
-    u = np.concatenate([[0.0], np.cumsum(rng.uniform(58, 92, count - 1))])
-    v = np.concatenate([[0.0], np.cumsum(rng.uniform(58, 92, count - 1))])
+    u = np.concatenate([[0.0], np.cumsum(rng.uniform(60, 95, count - 1))])
+    v = np.concatenate([[0.0], np.cumsum(rng.uniform(60, 95, count - 1))])
     nodes = np.stack(np.meshgrid(u - u.mean(), v - v.mean(), indexing="ij"), -1)
     phase = rng.uniform(0, 2 * np.pi, 4)
     bend_x = 11 * np.sin(2 * np.pi * nodes[..., 1] / 310 + phase[0]) + 5 * np.sin(2 * np.pi * nodes[..., 0] / 190 + phase[1])
