@@ -70,13 +70,13 @@ class Correlator:
 
     def _rotations(self, match: Spectra, query: Spectra) -> list[float]:
         correlation = np.fft.irfft((match.polar * np.conj(query.polar)).sum(0), ANGLES)
-        yaws = []
+        yaws, left = [], correlation.copy()
         for _ in range(ROTATION_PEAKS):
-            peak = int(np.argmax(correlation))
+            peak = int(np.argmax(left))
             around = correlation[(peak + np.arange(-1, 2)) % ANGLES]
             yaw = (peak + _vertex(*around)) * np.pi / ANGLES
             yaws += [yaw, yaw + np.pi]
-            correlation[(peak + np.arange(-8, 9)) % ANGLES] = -np.inf
+            left[(peak + np.arange(-8, 9)) % ANGLES] = -np.inf
         return [float((yaw + np.pi) % (2 * np.pi) - np.pi) for yaw in yaws]
 
     def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> PlanarMatch:

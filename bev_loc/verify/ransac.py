@@ -14,9 +14,9 @@ REFITS = 3
 class RigidFit:
     """p_match = R(yaw) p_query + (x, y) of the pairs that agree."""
 
-    x_yaw: np.ndarray  # (3,) x, y, yaw
+    x_y_yaw: np.ndarray  # (3,) metres and radians
     covariance: np.ndarray  # (3, 3) of x, y, yaw
-    inliers: np.ndarray  # (N,) bool
+    inliers: int  # pairs within the distance
 
 
 def fit_rigid(
@@ -33,8 +33,16 @@ def fit_rigid(
     if inliers < 3:
         return None
     pose, covariance = _refit(match_xy, query_xy, pose, distance_m)
-    residuals = np.linalg.norm(_residuals(match_xy, query_xy, pose), axis=1)
-    return RigidFit(x_yaw=pose, covariance=covariance, inliers=residuals < distance_m)
+    return RigidFit(
+        x_y_yaw=pose, covariance=covariance, inliers=agreeing(match_xy, query_xy, pose, distance_m)
+    )
+
+
+def agreeing(match_xy: np.ndarray, query_xy: np.ndarray, x_y_yaw: np.ndarray, distance_m: float) -> int:
+    """How many of (N, 2) pairs a motion (3,) brings within `distance_m` of each other."""
+    if not len(match_xy):
+        return 0
+    return int((np.linalg.norm(_residuals(match_xy, query_xy, x_y_yaw), axis=1) < distance_m).sum())
 
 
 @njit(cache=True, nogil=True)
