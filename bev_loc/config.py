@@ -136,16 +136,16 @@ class VerifyConfig:
     """What a candidate must pass to become a closure."""
 
     min_inliers: int = tunable(
-        12, "keypoint matches that agree on one pose", minimum=3, maximum=1000, live=True
+        10, "keypoint matches that agree on the pose; so many, or the correlation below, let the clouds be compared", minimum=3, maximum=1000, live=True
     )
     min_correlation: float = tunable(
-        0.15, "of the two images once aligned", minimum=0.0, maximum=1.0, live=True
+        0.55, "of the two images once aligned", minimum=0.0, maximum=1.0, live=True
     )
     inlier_distance_m: float = tunable(
         0.6, "of a keypoint match to the common pose", unit="m", minimum=0.05, maximum=5.0
     )
     min_overlap: float = tunable(
-        0.4, "share of the query's 0.5 m voxels occupied in the match", minimum=0.0, maximum=1.0, live=True
+        0.4, "share of the query's 0.5 m voxels above ground that are occupied in the match", minimum=0.0, maximum=1.0, live=True
     )  # fmt: skip
     max_rmse_m: float = tunable(
         0.35, "residual of the registration", unit="m", minimum=0.01, maximum=5.0, live=True
