@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import InputConfig
+from .damaged import DamagedScan
 
 FIELD_NAMES = ("t", "time", "timestamp", "time_stamp", "offset_time", "timeOffset", "time_offset")
 NS_OF_UNIT = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 _TYPICAL_SWEEP_NS = 1e8
 _SAME_CLOCK_NS = 5_000_000_000
+_WILD_SWEEPS = 5.0  # a cloud spans no more than this many usual sweeps
+_MOST_WILD = 0.05
 _LEAST_DISTINCT = 4  # float32 seconds since 1970 are 128 s apart: two values at most, of no use
 
 
@@ -24,11 +27,15 @@ class PointTimes:
     unit: str  # "s", "ms", "us", "ns"
     reference: str  # "stamp": relative to the cloud's stamp; "clock": the stamp's own clock; "other": an unknown clock
     stamp_at: str  # "begin" or "end" of the sweep; where the cloud's stamp lies
+    sweep_s: float  # duration of the first sweep
     note: str  # the above as a sentence
 
     def read(self, points: np.ndarray, stamp_ns: int) -> "TimedScan":
-        """First return and offsets of structured `points` of a cloud stamped `stamp_ns`."""
-        relative_ns, first = _from_first(points, self.field, NS_OF_UNIT[self.unit])
+        """First return and offsets of structured `points` of a cloud stamped `stamp_ns`.
+
+        A few points with times far from the others get offset 0; DamagedScan when they are many.
+        """
+        relative_ns, first = _from_first(points, self.field, NS_OF_UNIT[self.unit], self.sweep_s * 1e9)
         span_ns = int(relative_ns.max(initial=0.0))
         if self.reference == "clock":
             begin_ns = first
@@ -63,8 +70,9 @@ def detect(
     raw = raw[np.isfinite(raw)]
     if len(raw) < 2 or raw.max() == raw.min() or len(np.unique(raw)) < min(_LEAST_DISTINCT, len(raw)):
         return None
-    unit = config.point_time_unit if config.point_time_unit != "auto" else _unit(float(raw.max() - raw.min()))
-    relative_ns, first = _from_first(points, field, NS_OF_UNIT[unit])
+    low, high = np.sort(raw)[[len(raw) // 50, -1 - len(raw) // 50]]  # a few wild values must not decide
+    unit = config.point_time_unit if config.point_time_unit != "auto" else _unit(float(high - low))
+    relative_ns, first = _from_first(points, field, NS_OF_UNIT[unit], float(high - low) * NS_OF_UNIT[unit])
     span_ns = float(relative_ns.max())
     reference = _reference(first, span_ns, stamp_ns)
     stamp_at, why = _stamp_at(first, span_ns, stamp_ns, reference, arrival_ns)
@@ -79,7 +87,7 @@ def detect(
         f"point times: field '{field}' in {unit}, {counted}, a sweep of {span_ns * 1e-9:.3f} s; "
         f"the stamp is at the {stamp_at} of the sweep ({why})"
     )
-    return PointTimes(field=field, unit=unit, reference=reference, stamp_at=stamp_at, note=note)
+    return PointTimes(field=field, unit=unit, reference=reference, stamp_at=stamp_at, sweep_s=span_ns * 1e-9, note=note)
 
 
 def find_field(points: np.ndarray, wanted: str = "") -> str | None:
@@ -106,21 +114,35 @@ def valid_points(points: np.ndarray) -> np.ndarray:
     return np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & ((x != 0) | (y != 0) | (z != 0))
 
 
-def _from_first(points: np.ndarray, field: str, scale_ns: float) -> tuple[np.ndarray, int]:
+def _from_first(points: np.ndarray, field: str, scale_ns: float, sweep_ns: float) -> tuple[np.ndarray, int]:
     """(N,) float64 nanoseconds after the first valid point, and that point's own time in ns."""
     raw = points[field]
     usable = valid_points(points) & np.isfinite(raw)
     if not usable.any():
         return np.zeros(len(raw)), 0
-    first = raw[usable].min()
+    low, high = raw[usable].min(), raw[usable].max()
+    if (float(high) - float(low)) * scale_ns > _WILD_SWEEPS * sweep_ns:
+        usable &= _near_the_others(raw, usable, _WILD_SWEEPS * sweep_ns / scale_ns)
+        low = raw[usable].min()
     # subtracted before scaling: float64 seconds since 1970 keep their 0.2 us, integers lose nothing
-    with np.errstate(invalid="ignore"):
-        if raw.dtype.kind == "f":
-            relative = (raw.astype(np.float64) - float(first)) * scale_ns
-        else:
-            relative = (raw.astype(np.int64) - np.int64(first)) * scale_ns
-    first_ns = int(first) * int(scale_ns) if raw.dtype.kind != "f" else _exact_ns(float(first), scale_ns)
-    return np.where(usable, np.maximum(relative, 0.0), 0.0), first_ns
+    kind, origin = (np.float64, float(low)) if raw.dtype.kind == "f" else (np.int64, np.int64(low))
+    relative_ns = np.where(usable, raw, low).astype(kind) - origin
+    return relative_ns * scale_ns, _whole_ns(low, scale_ns)
+
+
+def _near_the_others(raw: np.ndarray, usable: np.ndarray, width: float) -> np.ndarray:
+    """(N,) bool: within `width` of the median; DamagedScan when more than a few are not."""
+    near = np.abs(np.where(usable, raw, 0).astype(np.float64) - float(np.median(raw[usable]))) <= 0.5 * width
+    wild = int((usable & ~near).sum())
+    if wild > _MOST_WILD * usable.sum():
+        raise DamagedScan("wild point times", f"{wild} of {usable.sum()} points have times far from the others; check the driver")
+    return near
+
+
+def _whole_ns(value: np.generic, scale_ns: float) -> int:
+    if value.dtype.kind == "f":
+        return _exact_ns(float(value), scale_ns)
+    return int(value) * int(scale_ns)
 
 
 def _exact_ns(value: float, scale_ns: float) -> int:

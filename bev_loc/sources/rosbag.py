@@ -1,6 +1,5 @@
 """rosbag1 (.bag) and rosbag2 (.db3, .mcap, folder) without ROS, through the package `rosbags`."""
 
-import lzma
 import struct
 import zlib
 from collections.abc import Iterator
@@ -25,8 +24,12 @@ from .static_frames import StaticTransform, extrinsics, static_transform
 
 _LOOK_AT_CLOUDS, _LOOK_AT_IMU = 5, 400
 _GRAVITY_M_S2 = 9.80665
-# what a message that is cut or of another definition makes the deserialiser raise
-_BAD_MESSAGE = (struct.error, ValueError, IndexError, KeyError, AssertionError, OverflowError)
+# what a message that is cut, or of another definition, makes a deserialiser raise
+_BAD_BYTES = (struct.error, ValueError, IndexError, KeyError, AssertionError, OverflowError, MemoryError)
+
+
+class _BrokenBag(Exception):
+    """The storage cannot be read any further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,9 +60,9 @@ class Rosbag:
         wanted = [c for c in reader.connections if c.topic in (self.points_topic, self.imu_topic)]
         arrival_ns = 0
         try:
-            for connection, arrival_ns, raw in reader.messages(connections=wanted):
+            for connection, arrival_ns, raw in _stored(reader, wanted):
                 yield arrival_ns, self._item(reader, connection, arrival_ns, raw)
-        except _broken_bag() as error:
+        except _BrokenBag as error:
             reason = f"{self.path}: cannot be read any further ({error}); what came before is used; mend or copy it again"
             yield arrival_ns, Dropped(where=str(self.path), kind="damaged bag", reason=reason)
 
@@ -89,7 +92,7 @@ def open_bag(path: Path, config: InputConfig) -> Rosbag:
             use_imu = acc_scale is not None
             lidar_frame = first_clouds[0].frame if first_clouds else ""
             mounted = extrinsics(_static_transforms(reader), lidar_frame, samples[0][1] if use_imu else None)
-        except _broken_bag() as error:
+        except _BrokenBag as error:
             raise SourceError(f"{path}: cannot be read ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
     stamp_note = "" if all(seen.stamped for seen in first_clouds) else "clouds have no stamps: the time of recording is used"
     notes = (clouds.note, imu.note, reading.note, stamp_note, imu_note, *mounted.notes)
@@ -111,7 +114,7 @@ def _reader(path: Path) -> Iterator[Any]:
     try:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
         reader.open()
-    except (*_broken_bag(), *_BAD_MESSAGE, UnicodeDecodeError) as error:
+    except (*_storage_errors(), *_BAD_BYTES) as error:
         raise SourceError(f"{path}: cannot be opened as a rosbag ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
     try:
         yield reader
@@ -119,15 +122,25 @@ def _reader(path: Path) -> Iterator[Any]:
         reader.close()
 
 
-def _broken_bag() -> tuple[type[Exception], ...]:
-    """What the storage layers raise for a bag that is damaged or breaks off."""
+def _stored(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
+    """Connection, arrival and bytes of every message; _BrokenBag where the storage is damaged."""
+    if not connections:
+        return
+    try:
+        yield from reader.messages(connections=connections)
+    except (*_storage_errors(), *_BAD_BYTES) as error:
+        raise _BrokenBag(str(error) or type(error).__name__) from None
+
+
+def _storage_errors() -> tuple[type[Exception], ...]:
+    """What the layers below `rosbags` raise for a bag that is damaged or breaks off."""
     import apsw
     from rosbags.highlevel import AnyReaderError
     from rosbags.rosbag1 import ReaderError as Reader1Error
     from rosbags.rosbag2 import ReaderError as Reader2Error
 
-    # lz4 and zstd blocks raise RuntimeError and their own; a cut chunk shows as too few bytes
-    return (AnyReaderError, Reader1Error, Reader2Error, apsw.Error, OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error)
+    # lz4 raises RuntimeError, bz2 OSError or EOFError
+    return (AnyReaderError, Reader1Error, Reader2Error, apsw.Error, OSError, EOFError, RuntimeError, zlib.error)
 
 
 def _topics(reader: Any) -> list[Topic]:
@@ -135,7 +148,7 @@ def _topics(reader: Any) -> list[Topic]:
     for name, info in sorted(reader.topics.items()):
         topic = Topic(name=name, type=info.msgtype or "several types", messages=info.msgcount)
         if topic.type == CLOUD and topic.messages:
-            _, _, raw = next(reader.messages(connections=info.connections), (None, 0, b""))
+            _, _, raw = next(_stored(reader, info.connections), (None, 0, b""))
             topic = replace(topic, message_bytes=len(raw))
         topics.append(topic)
     return topics
@@ -144,7 +157,7 @@ def _topics(reader: Any) -> list[Topic]:
 def _first(reader: Any, topic: str, count: int) -> Iterator[tuple[int, Any]]:
     """Arrival and message of the first readable messages of a topic."""
     connections = [c for c in reader.connections if c.topic == topic]
-    for connection, arrival_ns, raw in islice(reader.messages(connections=connections), count):
+    for connection, arrival_ns, raw in islice(_stored(reader, connections), count):
         try:
             yield arrival_ns, _message(reader, connection, raw)
         except DamagedScan:  # said when the stream comes to it
@@ -185,7 +198,9 @@ def _acceleration_scale(samples: list[tuple[ImuSample, str]], topic: str) -> tup
     """The factor to m/s^2 by the magnitude of gravity, None when the topic is of no use; and what was found."""
     if not samples:
         return None, f"IMU {topic} carries no accelerations and rates: not used" if topic else ""
-    usual = float(np.nanmedian([np.linalg.norm(sample.acc_m_s2) for sample, _ in samples]))
+    acc = np.array([sample.acc_m_s2 for sample, _ in samples])
+    norms = np.hypot(np.hypot(acc[:, 0], acc[:, 1]), acc[:, 2])
+    usual = float(np.median(norms[np.isfinite(norms)])) if np.isfinite(norms).any() else 0.0
     if 0.5 < usual < 2.0:
         return _GRAVITY_M_S2, f"IMU {topic} is in units of g (median {usual:.2f}): scaled by {_GRAVITY_M_S2}"
     if 5.0 < usual < 20.0:
@@ -196,7 +211,7 @@ def _acceleration_scale(samples: list[tuple[ImuSample, str]], topic: str) -> tup
 def _static_transforms(reader: Any) -> list[StaticTransform]:
     edges = []
     connections = [c for c in reader.connections if c.topic.endswith("tf_static") and c.msgtype == STATIC_TRANSFORMS]
-    for connection, _, raw in reader.messages(connections=connections) if connections else ():
+    for connection, _, raw in _stored(reader, connections):
         try:
             message = _message(reader, connection, raw)
         except DamagedScan:
@@ -212,7 +227,7 @@ def _message(reader: Any, connection: Any, raw: bytes) -> Any:
 
     try:
         return reader.deserialize(raw, connection.msgtype)
-    except (AnyReaderError, *_BAD_MESSAGE) as error:
+    except (AnyReaderError, *_BAD_BYTES) as error:
         raise DamagedScan(
             "truncated message", f"a message of {len(raw)} bytes is no {connection.msgtype} ({error}); record it again"
         ) from None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bev_loc.clouds.damaged import DamagedScan
 from bev_loc.clouds.point_times import azimuth_fraction, detect
 from bev_loc.config import InputConfig
 
@@ -60,6 +61,26 @@ def test_invalid_points_do_not_disturb_the_times_of_the_others():
     kept = np.setdiff1d(np.arange(300), [10, 20, 30])
     np.testing.assert_allclose(timed.offsets_s[kept], SWEEP_S[kept], atol=1e-6)
     assert (timed.offsets_s[[10, 20, 30]] == 0).all()
+
+
+def test_a_few_wild_times_are_set_to_the_first_return_and_many_are_refused():
+    good = points_with("t", "f4", SWEEP_S)
+    wild = good.copy()
+    wild["t"][[3, 50]] = -40.0, 1e30
+    for first_cloud in (good, wild):
+        times = detect(first_cloud, STAMP_NS, InputConfig())
+        assert times.unit == "s" and times.sweep_s == pytest.approx(0.1, rel=0.01)
+        timed = times.read(wild, STAMP_NS)
+        kept = np.setdiff1d(np.arange(300), [3, 50])
+        np.testing.assert_allclose(timed.offsets_s[kept], SWEEP_S[kept], atol=1e-6)
+        assert (timed.offsets_s[[3, 50]] == 0).all() and timed.stamp_ns == STAMP_NS
+    wild["t"][:30] = -40.0
+    with pytest.raises(DamagedScan, match="31 of 300 points have times far from the others"):
+        times.read(wild, STAMP_NS)
+
+
+def test_absolute_times_in_float32_are_too_coarse_to_be_used():
+    assert detect(points_with("timestamp", "f4", 1.7e9 + np.linspace(0, 200, 300)), STAMP_NS, InputConfig()) is None
 
 
 def test_points_without_times_or_with_equal_ones_have_no_point_times():
