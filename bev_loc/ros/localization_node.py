@@ -198,8 +198,8 @@ class LocalizationNode:
         values = {
             "state": state.value if last is not None else "nothing received yet",
             "received": worker.offered if worker is not None else 0,
-            "dropped (too slow)": self._counts["too slow"] + (worker.dropped if worker is not None else 0),
-            "dropped (cloud or odometry missing)": self._pairs.unpaired,
+            "dropped: too slow": self._counts["too slow"] + (worker.dropped if worker is not None else 0),
+            "dropped: cloud or odometry missing": self._pairs.unpaired,
             **{name: count for name, count in sorted(self._counts.items()) if name != "too slow"},
         }
         if worker is None:

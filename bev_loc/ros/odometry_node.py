@@ -45,7 +45,8 @@ class OdometryNode:
         self._lio: Lio | None = None
         self._published = 0
         self._last: Odometry | None = None
-        self._reasons: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()  # scans without a pose, by reason
+        self._degraded: Counter[str] = Counter()  # poses that are to be doubted, by reason
         self._odometry = self.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = self.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
         self._reader = ScanReader(config.input, "points")
@@ -75,7 +76,7 @@ class OdometryNode:
             self.node.get_logger().info(self._reader.note)
         result = scan if isinstance(scan, Dropped) else self._follow(scan, message.header.frame_id)
         if isinstance(result, Dropped):
-            self._reasons[result.kind] += 1
+            self._dropped[result.kind] += 1
             self.node.get_logger().warning(f"scan dropped: {result.reason}", throttle_duration_sec=5.0)
         else:
             self._publish(result)
@@ -96,7 +97,7 @@ class OdometryNode:
         T_base_lidar = self._lidar.of(lidar_frame)
         if T_base_lidar is None:
             return Dropped(where="points", kind="no transform", reason=f"it is not known where '{lidar_frame}' is mounted")
-        if self._imu_frame is None and self.node.count_publishers("imu") and self._reasons["waiting for imu"] < _IMU_SCANS:
+        if self._imu_frame is None and self.node.count_publishers("imu") and self._dropped["waiting for imu"] < _IMU_SCANS:
             return Dropped(where="imu", kind="waiting for imu", reason="somebody publishes 'imu' but nothing came yet")
         T_base_imu = None if self._imu_frame is None else self._imu.of(self._imu_frame)
         self._use_imu = T_base_imu is not None
@@ -111,7 +112,7 @@ class OdometryNode:
     def _publish(self, odometry: Odometry) -> None:
         frames, first = self._config.ros, self._last is None
         self._last = odometry
-        self._reasons.update(odometry.health.reasons)
+        self._degraded.update(odometry.health.reasons)
         if first:
             self.node.get_logger().info(self._lio.start_note)
         self._tf.send(odometry.T_odom_base, odometry.stamp_ns, frames.odom_frame, frames.base_frame)
@@ -124,11 +125,12 @@ class OdometryNode:
         values = {
             "scans received": worker.offered,
             "scans processed": self._published,
-            "scans dropped (too slow)": worker.dropped,
+            "dropped: too slow": worker.dropped,
             "imu samples received": self._samples.received,
             "TF": "on" if self._tf.available else "off",
             "point times": self._reader.note or "no cloud yet",
-            **{f"dropped or degraded: {reason}": count for reason, count in sorted(self._reasons.items())},
+            **{f"dropped: {reason}": count for reason, count in sorted(self._dropped.items())},
+            **{f"degraded: {reason}": count for reason, count in sorted(self._degraded.items())},
         }
         if last is None:
             return diagnostics.Report(level=diagnostics.WARN, message="no odometry yet", values=values)

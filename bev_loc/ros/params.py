@@ -109,3 +109,17 @@ def descriptor_of(leaf: Leaf) -> ParameterDescriptor:
     if leaf.minimum is not None and leaf.kind == "int":
         descriptor.integer_range = [IntegerRange(from_value=int(leaf.minimum), to_value=int(leaf.maximum), step=1)]
     return descriptor
+
+
+def ros_yaml(config: Config) -> str:
+    """The parameter file of `config`, for every node, each key with its meaning."""
+    lines = ["# Made by `python -m bev_loc.ros.params`. Copy it, keep what you change; keys left out keep these values.",
+             "/**:", "  ros__parameters:"]  # fmt: skip
+    for line in config_io.dump(config).splitlines():
+        unset = ": []" in line.partition("#")[0]  # ROS parameter files cannot hold an empty list
+        lines.append("    " + (f"  # {line.strip()}" if unset else line))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(ros_yaml(Config()), end="")

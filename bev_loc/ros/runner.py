@@ -9,6 +9,7 @@ from typing import Protocol
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -36,8 +37,8 @@ def run(make: Callable[[], Runnable]) -> int:
 
     threading.excepthook = on_thread_death
     _on_signals(lambda *_: sys.exit(0))  # nothing to lose while starting
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         running = make()
         stopping = threading.Event()
         _on_signals(lambda *_: stopping.set())
@@ -48,7 +49,7 @@ def run(make: Callable[[], Runnable]) -> int:
         running.close()
         executor.shutdown()
         running.node.destroy_node()
-    except BevLocError as error:
+    except (BevLocError, rclpy_implementation.RCLInvalidROSArgsError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:

@@ -1,0 +1,121 @@
+"""ROS in tests: one context and one domain per test, nodes in processes, messages of tf2 generated if need be."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ros.node_process import NodeProcess
+from ros.tf2_messages import CannotGenerate, generated_tf2_msgs
+
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before rclpy reads it
+
+PATIENCE_S = 25.0  # on a loaded machine; what is waited for usually comes in less than a second
+
+
+class Ros:
+    """A node for the test itself, and processes with the nodes under test."""
+
+    def __init__(self, folder: Path, domain_id: int, python_path: str) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain_id)
+        self.node = rclpy.create_node("test", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._folder = folder
+        self._environment = {"ROS_DOMAIN_ID": str(domain_id), "PYTHONPATH": python_path, "ROS_LOG_DIR": str(folder)}
+        self._processes: list[NodeProcess] = []
+
+    def start(self, name: str, /, *arguments: str, **parameters: Any) -> NodeProcess:
+        """Start a node; parameters are given as YAML, dots in their names as two underscores."""
+        given = [part for key, value in parameters.items() for part in ("-p", f"{key.replace('__', '.')}:={value}")]
+        log = self._folder / f"{len(self._processes)}_{name}.log"
+        process = NodeProcess(name, log, self._environment, [*arguments, *given])
+        self._processes.append(process)
+        return process
+
+    def collect(self, message_type: type, topic: str, qos: Any = 100) -> list:
+        """A list that fills with the messages of a topic while spinning."""
+        received: list = []
+        self.node.create_subscription(message_type, topic, received.append, qos)
+        return received
+
+    def spin_until(self, condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> None:
+        """Spin until `condition` holds; the failure shows what the nodes said."""
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end_s:
+                said = "\n".join(f"--- {p.name} (running: {p.running})\n{p.output}" for p in self._processes)
+                raise AssertionError(f"not within {timeout_s} s: {what}\n{said}")
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """The response of a service."""
+        client = self.node.create_client(service_type, name)
+        self.spin_until(client.service_is_ready, f"service {name}")
+        future = client.call_async(request)
+        self.spin_until(future.done, f"response of {name}")
+        return future.result()
+
+    def close(self) -> None:
+        """End everything."""
+        import rclpy
+
+        for process in self._processes:
+            process.kill()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture(scope="session")
+def without_tf2() -> str:
+    """PYTHONPATH for nodes that find no tf2_msgs; skips where the machine has it."""
+    if find_spec("tf2_msgs") is not None:
+        pytest.skip("tf2_msgs is installed here")
+    return ""
+
+
+@pytest.fixture(scope="session")
+def with_tf2(request: pytest.FixtureRequest) -> Iterator[str]:
+    """PYTHONPATH with tf2_msgs, which this process can import too: the installed one, or one generated for the tests."""
+    if find_spec("tf2_msgs") is not None:
+        yield ""
+        return
+    try:
+        folder = str(generated_tf2_msgs(request.config.cache.mkdir("tf2_msgs")))
+    except CannotGenerate as error:
+        pytest.skip(str(error))
+    sys.path.insert(0, folder)
+    yield folder
+    sys.path.remove(folder)
+
+
+@pytest.fixture
+def make_ros(tmp_path: Path) -> Iterator[Callable[..., Ros]]:
+    """Makes a `Ros` in a domain of its own, with the given PYTHONPATH for its nodes."""
+    domain_coordinator = pytest.importorskip("domain_coordinator")
+    made: list[Ros] = []
+    with domain_coordinator.domain_id() as domain_id:
+
+        def make(python_path: str = "") -> Ros:
+            made.append(Ros(tmp_path, domain_id, python_path))
+            return made[-1]
+
+        yield make
+        for ros in made:
+            ros.close()
+
+
+@pytest.fixture
+def ros(make_ros: Callable[..., Ros]) -> Ros:
+    """A context, a node and an executor."""
+    return make_ros()

@@ -1,0 +1,54 @@
+"""A node of this package in its own process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class NodeProcess:
+    """Runs `bev_loc.ros.<name>`; its output is kept in a file for failure messages and for checks."""
+
+    def __init__(self, name: str, log: Path, environment: dict[str, str], arguments: list[str]) -> None:
+        self.name = name
+        self._log = log
+        path = os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH", "")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"bev_loc.ros.{name}", "--ros-args", *arguments],
+            env=os.environ | environment | {"PYTHONPATH": path},
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far."""
+        return self._log.read_text()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal; the exit code."""
+        self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        """The exit code, once it ends by itself."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end within {timeout_s} s; it said:\n{self.output}") from None
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        if self.running:
+            self._process.kill()
+            self._process.wait()
+            time.sleep(0.0)

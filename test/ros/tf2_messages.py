@@ -1,0 +1,87 @@
+"""tf2_msgs/TFMessage for machines without ROS: generated from its one line with the wheels' own generators and g++."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_LIBRARIES = (
+    "geometry_msgs__rosidl_generator_c", "geometry_msgs__rosidl_generator_py", "geometry_msgs__rosidl_typesupport_c",
+    "geometry_msgs__rosidl_typesupport_fastrtps_c", "rosidl_runtime_c", "rosidl_typesupport_c",
+    "rosidl_typesupport_fastrtps_c", "rosidl_typesupport_fastrtps_cpp", "fastcdr",
+)  # fmt: skip
+
+
+class CannotGenerate(Exception):
+    """What is missing, as the reason for a skipped test."""
+
+
+def generated_tf2_msgs(cache: Path) -> Path:
+    """The folder to put on PYTHONPATH; made once per version of the generators and of Python (a few seconds)."""
+    try:
+        name = f"{version('ros-rosidl-generator-py')}-{version('ros-geometry-msgs')}-{sys.implementation.cache_tag}"
+    except PackageNotFoundError as error:
+        raise CannotGenerate(f"tf2_msgs is not installed and cannot be generated: no wheel {error.name}") from None
+    compiler = shutil.which("g++")
+    if compiler is None:
+        raise CannotGenerate("tf2_msgs is not installed and cannot be generated: no g++")
+    done = cache / name
+    if not done.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            _generate(Path(folder), compiler)
+            try:
+                os.rename(folder, done)  # all at once: another test run may be doing the same
+            except OSError:
+                if not done.is_dir():
+                    raise
+            else:
+                Path(folder).mkdir()  # for TemporaryDirectory to remove
+    return done
+
+
+def _generate(build: Path, compiler: str) -> None:
+    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    from rosidl_adapter.msg import convert_msg_to_idl
+    from rosidl_generator_c.cli import GenerateC
+    from rosidl_generator_py.cli import GeneratePython
+    from rosidl_generator_type_description.cli import HashTypeDescription
+    from rosidl_typesupport_c.cli import GenerateCTypesupport
+    from rosidl_typesupport_fastrtps_c.cli import GenerateFastRTPSCTypesupport
+
+    prefix, package = Path(sys.prefix), build / "tf2_msgs"
+    (build / "msg").mkdir()
+    (build / "msg/TFMessage.msg").write_text("geometry_msgs/TransformStamped[] transforms\n")
+    convert_msg_to_idl(build, "tf2_msgs", Path("msg/TFMessage.msg"), build / "msg")
+    includes = [str(prefix / "share" / name) for name in ("geometry_msgs", "std_msgs", "builtin_interfaces")]
+    given = ("tf2_msgs", [f"{build}:msg/TFMessage.idl"], includes, package)
+    hashes = HashTypeDescription("type_description").generate_type_hashes(*given)
+    GenerateC("c").generate(*given, hashes)
+    GeneratePython("py", typesupport_implementations=["rosidl_typesupport_c"]).generate(*given)
+    GenerateFastRTPSCTypesupport("fastrtps_c").generate(*given)
+    # one type support only, so that it is linked in and no library has to be found at run time
+    GenerateCTypesupport("c", typesupport_implementations=["rosidl_typesupport_fastrtps_c"]).generate(*given)
+    (package / "__init__.py").touch()
+    _compile(package, build, compiler)
+
+
+def _compile(package: Path, build: Path, compiler: str) -> None:
+    import numpy
+
+    prefix = Path(sys.prefix)
+    folders = [build, prefix / "include", *(prefix / "include").iterdir(), sysconfig.get_path("include"), numpy.get_include()]
+    objects = []
+    for source in sorted(p for p in package.rglob("*") if p.suffix in (".c", ".cpp")):
+        objects.append(f"{source}.o")
+        language = ["-x", "c"] if source.suffix == ".c" else []
+        subprocess.run(
+            [compiler, "-w", "-fPIC", *(f"-I{folder}" for folder in folders), "-c", *language, str(source), "-o", objects[-1]],
+            check=True,
+        )
+    extension = package / f"tf2_msgs_s__rosidl_typesupport_c{sysconfig.get_config_var('EXT_SUFFIX')}"
+    libraries = [f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}", *(f"-l{name}" for name in _LIBRARIES)]
+    subprocess.run([compiler, "-shared", "-o", str(extension), *objects, *libraries], check=True)
