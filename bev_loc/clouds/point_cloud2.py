@@ -72,11 +72,13 @@ def xyz(points: np.ndarray) -> np.ndarray:
     for name in ("x", "y", "z"):
         if name not in names:
             raise DamagedScan(
-                "no positions", f"expected fields x, y, z, got {', '.join(names) or 'none'}; choose a topic or file with points"
+                "no positions",
+                f"expected fields x, y, z, got {', '.join(names) or 'none'}; choose a topic or file with points",
             )
         if points.dtype[name].kind != "f" or points.dtype[name].shape:
             raise DamagedScan(
-                "no positions", f"expected field {name} as one float32 or float64, got {points.dtype[name]}; convert the cloud"
+                "no positions",
+                f"expected field {name} as one float32 or float64, got {points.dtype[name]}; convert the cloud",
             )
     out = np.empty((len(points), 3), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # float64 beyond float32 becomes infinite, which filters drop
@@ -93,7 +95,9 @@ def _point_dtype(cloud: CloudLike) -> np.dtype:
         kind = NUMPY_OF_DATATYPE.get(int(field.datatype))
         count = max(int(field.count), 1)  # some drivers leave it 0
         if kind is None:
-            raise DamagedScan("malformed cloud", f"field {field.name} has unknown datatype {field.datatype}; check the driver")
+            raise DamagedScan(
+                "malformed cloud", f"field {field.name} has unknown datatype {field.datatype}; check the driver"
+            )
         if int(field.offset) + count * int(kind[1]) > step:
             raise DamagedScan(
                 "malformed cloud",

@@ -54,9 +54,7 @@ class TimedScan:
     offsets_s: np.ndarray  # (N,) float32, >= 0; 0 where the point is invalid
 
 
-def detect(
-    points: np.ndarray, stamp_ns: int, config: InputConfig, arrival_ns: int | None = None
-) -> PointTimes | None:
+def detect(points: np.ndarray, stamp_ns: int, config: InputConfig, arrival_ns: int | None = None) -> PointTimes | None:
     """How to read the times of structured `points`; None when they carry none (or all the same).
 
     `arrival_ns` is when the message was recorded or received, on the stamp's clock: a cloud that
@@ -135,7 +133,9 @@ def _near_the_others(raw: np.ndarray, usable: np.ndarray, width: float) -> np.nd
     near = np.abs(np.where(usable, raw, 0).astype(np.float64) - float(np.median(raw[usable]))) <= 0.5 * width
     wild = int((usable & ~near).sum())
     if wild > _MOST_WILD * usable.sum():
-        raise DamagedScan("wild point times", f"{wild} of {usable.sum()} points have times far from the others; check the driver")
+        raise DamagedScan(
+            "wild point times", f"{wild} of {usable.sum()} points have times far from the others; check the driver"
+        )
     return near
 
 
@@ -161,9 +161,7 @@ def _reference(first_ns: int, span_ns: float, stamp_ns: int) -> str:
     return "clock" if abs(first_ns - stamp_ns) < _SAME_CLOCK_NS else "other"
 
 
-def _stamp_at(
-    first_ns: int, span_ns: float, stamp_ns: int, reference: str, arrival_ns: int | None
-) -> tuple[str, str]:
+def _stamp_at(first_ns: int, span_ns: float, stamp_ns: int, reference: str, arrival_ns: int | None) -> tuple[str, str]:
     """Where the stamp lies, and how that is known."""
     if reference == "clock":
         return ("begin" if stamp_ns - first_ns < 0.5 * span_ns else "end"), "from the point times"

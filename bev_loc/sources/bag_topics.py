@@ -31,9 +31,13 @@ class Choice:
 def choose_clouds(topics: Iterable[Topic], wanted: str, where: str) -> Choice:
     """The cloud topic: the wanted one, the only one, or the one with the most data; SourceError when none."""
     topics = tuple(topics)
-    choice = _choose(topics, CLOUD, wanted, where, "input.points_topic", lambda t: t.messages * t.message_bytes, "most data")
+    choice = _choose(
+        topics, CLOUD, wanted, where, "input.points_topic", lambda t: t.messages * t.message_bytes, "most data"
+    )
     if choice.topic is None:
-        raise SourceError(f"{where}: expected a topic of type {CLOUD}, got {listed(topics)}; convert the recording or give another")
+        raise SourceError(
+            f"{where}: expected a topic of type {CLOUD}, got {listed(topics)}; convert the recording or give another"
+        )
     return choice
 
 

@@ -42,9 +42,19 @@ class KeyframeArchive:
             where, stamp_ns = f"{self.name}[{i}]", int(self.stamps_ns[i])
             cloud_cm = self.points_cm[self.start[i] : self.start[i + 1]]
             if not len(cloud_cm):
-                yield Dropped(where=where, kind="empty scan", stamp_ns=stamp_ns, reason=f"{where}: holds no points; write the archive again")
+                yield Dropped(
+                    where=where,
+                    kind="empty scan",
+                    stamp_ns=stamp_ns,
+                    reason=f"{where}: holds no points; write the archive again",
+                )
             elif not np.isfinite(self.T_odom_lidar[i]).all():
-                yield Dropped(where=where, kind="no pose", stamp_ns=stamp_ns, reason=f"{where}: its pose is not finite; write the archive again")
+                yield Dropped(
+                    where=where,
+                    kind="no pose",
+                    stamp_ns=stamp_ns,
+                    reason=f"{where}: its pose is not finite; write the archive again",
+                )
             else:
                 yield Odometry(
                     stamp_ns=stamp_ns,
@@ -67,7 +77,7 @@ def open_keyframe_archive(path: Path) -> KeyframeArchive:
     points_cm, start = arrays["points_cm"], arrays["start"]
     poses, time_s = arrays["T_odom_lidar"], arrays["time_s"]
     expected = {
-        "points_cm (M, 3) whole centimetres": points_cm.ndim == 2 and points_cm.shape[1] == 3 and points_cm.dtype.kind == "i",
+        "points_cm (M, 3) whole centimetres": points_cm.shape[1:] == (3,) and points_cm.dtype.kind == "i",
         "time_s (N,) finite seconds": time_s.ndim == 1 and time_s.dtype.kind == "f" and bool(np.isfinite(time_s).all()),
         "T_odom_lidar (N, 3, 4) or (N, 4, 4)": poses.shape in {(len(time_s), 3, 4), (len(time_s), 4, 4)},
         "start (N + 1,) rising from 0 to M": start.shape == (len(time_s) + 1,)
@@ -79,7 +89,9 @@ def open_keyframe_archive(path: Path) -> KeyframeArchive:
     for what, holds in expected.items():
         if not holds:
             key = what.split()[0]
-            raise SourceError(f"{path}: expected {what}, got {arrays[key].dtype} {arrays[key].shape}; write the archive again")
+            raise SourceError(
+                f"{path}: expected {what}, got {arrays[key].dtype} {arrays[key].shape}; write the archive again"
+            )
     return KeyframeArchive(
         name=str(path),
         stamps_ns=np.array([ns_of_seconds(float(t)) for t in time_s], np.int64),
@@ -99,8 +111,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             missing = [key for key in KEYS if key not in archive.files]
             if missing:
                 raise SourceError(
-                    f"{path}: expected a keyframe archive with {', '.join(KEYS)}, got {', '.join(archive.files) or 'nothing'}; "
-                    "give the folder if its files are single clouds"
+                    f"{path}: expected a keyframe archive with {', '.join(KEYS)}, "
+                    f"got {', '.join(archive.files) or 'nothing'}; give the folder if its files are single clouds"
                 )
             return {key: archive[key] for key in KEYS}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:

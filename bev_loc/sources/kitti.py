@@ -99,14 +99,13 @@ def _scan_folder(
     return ScanFolder(name=str(folder), files=scans, read=read, **rest)
 
 
-def _point_times(
-    config: InputConfig, azimuth: bool
-) -> tuple[Callable[[ScanFile, np.ndarray], np.ndarray | None], str]:
+def _point_times(config: InputConfig, azimuth: bool) -> tuple[Callable[[ScanFile, np.ndarray], np.ndarray | None], str]:
     """The offsets of a file's points, from the azimuth when the format (or the configuration) needs it."""
     if config.point_times == "azimuth" or (config.point_times == "auto" and azimuth):
         return (
             lambda file, points: azimuth_fraction(points) * np.float32(file.sweep_s),
-            "point times come from the azimuth (clockwise from behind); input.point_times=none if the scans are compensated",
+            "point times come from the azimuth (clockwise from behind); "
+            "input.point_times=none if the scans are compensated",
         )
     return (
         lambda file, points: None,
@@ -130,7 +129,9 @@ def _sequence_truth(folder: Path, files: list[Path], stamps_ns: np.ndarray) -> t
         return None, ()
     calib = folder / "calib.txt"
     if not calib.is_file():
-        return None, (f"{poses}: not used, {calib.name} with the line 'Tr:' is needed to turn camera poses into lidar poses",)
+        return None, (
+            f"{poses}: not used, {calib.name} with the line 'Tr:' is needed to turn camera poses into lidar poses",
+        )
     T_cam_lidar = read_calibration(calib, "Tr")
     T_truth_cam = _homogeneous(stamps.read_numbers(poses, 12))
     rows = stamps.rows_of_files(files, len(T_truth_cam), poses)
@@ -149,7 +150,10 @@ def read_calibration(path: Path, key: str) -> np.ndarray:
         except ValueError:
             numbers = np.zeros(0)
         if numbers.shape != (12,) or not np.isfinite(numbers).all():
-            raise SourceError(f"{path}: line '{key}:': expected 12 finite numbers, got '{values.strip()[:60]}'; repair it or take it away")
+            raise SourceError(
+                f"{path}: line '{key}:': expected 12 finite numbers, got '{values.strip()[:60]}'; "
+                "repair it or take it away"
+            )
         return _homogeneous(numbers[None])[0]
     raise SourceError(f"{path}: expected a line '{key}: 12 numbers', found none; repair it or take it away")
 

@@ -38,11 +38,14 @@ def read_oxts(drive: Path) -> Oxts:
     stamps_ns = stamps.dates_of(times, files)
     rows = np.vstack([stamps.read_numbers(path, 30) for path in files])
     samples = tuple(
-        ImuSample(stamp_ns=int(t), gyro_rad_s=row[_GYRO], acc_m_s2=row[_ACC]) for t, row in zip(stamps_ns, rows, strict=True)
+        ImuSample(stamp_ns=int(t), gyro_rad_s=row[_GYRO], acc_m_s2=row[_ACC])
+        for t, row in zip(stamps_ns, rows, strict=True)
     )
     notes = []
     if len(samples) > 1 and (rate_hz := 1e9 / float(np.median(np.diff(stamps_ns)))) < _SLOW_HZ:
-        notes.append(f"IMU samples come at {rate_hz:.0f} Hz, as in synchronised drives: the drive's unsynchronised oxts has 100 Hz")
+        notes.append(
+            f"IMU samples come at {rate_hz:.0f} Hz, as in synchronised drives: the unsynchronised oxts has 100 Hz"
+        )
     calib = drive.parent / "calib_imu_to_velo.txt"
     if calib.is_file():
         return Oxts(samples=samples, T_lidar_imu=_mounting(calib), notes=tuple(notes))
@@ -61,5 +64,7 @@ def _mounting(path: Path) -> np.ndarray:
             except ValueError:
                 break
     if len(found.get("R", ())) != 9 or len(found.get("T", ())) != 3:
-        raise SourceError(f"{path}: expected lines 'R: 9 numbers' and 'T: 3 numbers', found others; repair it or take it away")
+        raise SourceError(
+            f"{path}: expected lines 'R: 9 numbers' and 'T: 3 numbers', found others; repair it or take it away"
+        )
     return se3.from_parts(found["R"].reshape(3, 3), found["T"])

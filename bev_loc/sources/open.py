@@ -65,7 +65,9 @@ def _open_folder(path: Path, config: InputConfig) -> Source:
     if len(bags) == 1:
         return _open_file(bags[0], config)
     if bags:
-        raise SourceError(f"{path}: holds {len(bags)} rosbags and no metadata.yaml; give one of them, for example {bags[0]}")
+        raise SourceError(
+            f"{path}: holds {len(bags)} rosbags and no metadata.yaml; give one of them, for example {bags[0]}"
+        )
     if ".bin" in suffixes:
         return kitti.open_velodyne(path, config)
     for suffix in (".pcd", ".ply", ".npz"):
@@ -84,7 +86,9 @@ def _recording_of(path: Path) -> Path:
         return whole.parent.parent
     if whole.name == "velodyne_points" and (whole / "data").is_dir():
         return whole.parent
-    if whole.name == "velodyne" and any((whole.parent / name).exists() for name in ("times.txt", "calib.txt", "poses.txt")):
+    if whole.name == "velodyne" and any(
+        (whole.parent / name).exists() for name in ("times.txt", "calib.txt", "poses.txt")
+    ):
         return whole.parent
     if whole.name == "data" and (whole.parent / "velodyne_config.txt").is_file():
         return whole.parent

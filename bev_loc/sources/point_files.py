@@ -34,7 +34,9 @@ def read_pcd(path: Path) -> np.ndarray:
         columns = _pcd_columns(header)
         count = int(header["POINTS"][0]) if "POINTS" in header else int(header["WIDTH"][0]) * int(header["HEIGHT"][0])
     except (KeyError, IndexError, ValueError) as error:
-        raise DamagedScan("unreadable file", f"its PCD header cannot be understood ({error!r}); write it again") from None
+        raise DamagedScan(
+            "unreadable file", f"its PCD header cannot be understood ({error!r}); write it again"
+        ) from None
     body = raw[data_line.end() :]
     match data_line.group(1):
         case b"ascii":
@@ -43,7 +45,10 @@ def read_pcd(path: Path) -> np.ndarray:
             return _binary_points(body, np.dtype(columns), count)
         case b"binary_compressed":
             return _pcd_compressed(body, columns, count)
-    raise DamagedScan("unreadable file", f"expected DATA ascii, binary or binary_compressed, got {data_line.group(1).decode('latin-1')}; convert it")
+    raise DamagedScan(
+        "unreadable file",
+        f"expected DATA ascii, binary or binary_compressed, got {data_line.group(1).decode('latin-1')}; convert it",
+    )
 
 
 def read_ply(path: Path) -> np.ndarray:
@@ -67,7 +72,9 @@ def read_ply(path: Path) -> np.ndarray:
         columns = [(line[2], order + _PLY_TYPES[line[1]]) for line in properties]
         dtype, count = np.dtype(columns), int(first[2])
     except (KeyError, IndexError, ValueError, StopIteration) as error:
-        raise DamagedScan("unreadable file", f"its PLY header cannot be understood ({error!r}); write it again") from None
+        raise DamagedScan(
+            "unreadable file", f"its PLY header cannot be understood ({error!r}); write it again"
+        ) from None
     body = raw[end.end() :]
     if kind == "ascii":
         return _ascii_points(b"\n".join(body.splitlines()[:count]), columns, count)
@@ -83,7 +90,9 @@ def read_npz(path: Path) -> np.ndarray:
             key = next((name for name in _NPZ_POINTS if name in archive.files), None)
             if key is None:
                 raise DamagedScan(
-                    "wrong keys", f"expected one of {', '.join(_NPZ_POINTS)}, got {', '.join(archive.files) or 'nothing'}; rename the array"
+                    "wrong keys",
+                    f"expected one of {', '.join(_NPZ_POINTS)}, "
+                    f"got {', '.join(archive.files) or 'nothing'}; rename the array",
                 )
             points = archive[key]
             times_key = next((name for name in _NPZ_TIMES if name in archive.files), None)
@@ -91,12 +100,17 @@ def read_npz(path: Path) -> np.ndarray:
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedScan("unreadable file", f"cannot be read as .npz ({error}); copy it again") from None
     if points.ndim != 2 or points.shape[1] < 3 or points.dtype.kind not in "fiu":
-        raise DamagedScan("wrong shape", f"expected '{key}' as (N, 3) numbers in metres, got {points.dtype} {points.shape}; write it again")
+        raise DamagedScan(
+            "wrong shape",
+            f"expected '{key}' as (N, 3) numbers in metres, got {points.dtype} {points.shape}; write it again",
+        )
     columns: list[tuple[str, str | np.dtype]] = [("x", "f4"), ("y", "f4"), ("z", "f4")]
     if times is not None:
         if times.shape != (len(points),) or times.dtype.kind not in "fiu":
             raise DamagedScan(
-                "wrong shape", f"expected '{times_key}' as one number for each of {len(points)} points, got {times.dtype} {times.shape}; write it again"
+                "wrong shape",
+                f"expected '{times_key}' as one number for each of {len(points)} points, "
+                f"got {times.dtype} {times.shape}; write it again",
             )
         columns.append(("time", times.dtype))
     out = np.zeros(len(points), columns)
@@ -124,7 +138,9 @@ def _pcd_columns(header: dict[str, list[str]]) -> list[tuple]:
     counts = [int(c) for c in header.get("COUNT", ["1"] * len(header["FIELDS"]))]
     kinds = {"F": "f", "U": "u", "I": "i"}
     columns = []
-    for i, (name, size, kind, count) in enumerate(zip(header["FIELDS"], header["SIZE"], header["TYPE"], counts, strict=True)):
+    for i, (name, size, kind, count) in enumerate(
+        zip(header["FIELDS"], header["SIZE"], header["TYPE"], counts, strict=True)
+    ):
         name = f"_{i}" if name == "_" else name
         code = f"<{kinds[kind]}{size}"
         columns.append((name, code) if count == 1 else (name, code, (count,)))
@@ -136,7 +152,10 @@ def _ascii_points(body: bytes, columns: list[tuple], count: int) -> np.ndarray:
     widths = [int(np.prod(dtype[name].shape, dtype=int)) for name in dtype.names]
     words = body.split()
     if len(words) < count * sum(widths):
-        raise DamagedScan("truncated scan", f"expected {count} points of {sum(widths)} numbers, got {len(words)} numbers; copy it again")
+        raise DamagedScan(
+            "truncated scan",
+            f"expected {count} points of {sum(widths)} numbers, got {len(words)} numbers; copy it again",
+        )
     try:
         table = np.array(words[: count * sum(widths)], np.float64).reshape(count, sum(widths))
     except ValueError as error:
@@ -144,7 +163,9 @@ def _ascii_points(body: bytes, columns: list[tuple], count: int) -> np.ndarray:
     out = np.empty(count, dtype)
     for name, begin, width in zip(dtype.names, np.cumsum([0, *widths[:-1]]), widths, strict=True):
         with np.errstate(invalid="ignore", over="ignore"):  # 'nan' in an integer column is as invalid as it was
-            out[name] = table[:, begin] if dtype[name].shape == () else table[:, begin : begin + width].reshape(out[name].shape)
+            out[name] = (
+                table[:, begin] if dtype[name].shape == () else table[:, begin : begin + width].reshape(out[name].shape)
+            )
     return out
 
 
@@ -163,7 +184,10 @@ def _pcd_compressed(body: bytes, columns: list[tuple], count: int) -> np.ndarray
     dtype = np.dtype(columns)
     sizes = np.frombuffer(body[:8], "<u4")
     if len(sizes) < 2 or len(body) < 8 + int(sizes[0]) or int(sizes[1]) < count * dtype.itemsize:
-        raise DamagedScan("truncated scan", f"expected a whole compressed block for {count} points, got {len(body)} bytes; copy it again")
+        raise DamagedScan(
+            "truncated scan",
+            f"expected a whole compressed block for {count} points, got {len(body)} bytes; copy it again",
+        )
     plain = decompress(np.frombuffer(body, np.uint8, int(sizes[0]), 8), int(sizes[1]))
     if plain is None:
         raise DamagedScan("unreadable file", "its compressed block is damaged; copy it again")

@@ -32,7 +32,9 @@ class ScanReading:
         if self.times is None:
             return LidarScan(stamp_ns=stamp_ns, points_lidar=positions, name=name)
         if self.times.field not in (points.dtype.names or ()):
-            raise DamagedScan("no point times", f"expected the field '{self.times.field}' as in the first scan; check the recording")
+            raise DamagedScan(
+                "no point times", f"expected the field '{self.times.field}' as in the first scan; check the recording"
+            )
         timed = self.times.read(points, stamp_ns)
         return LidarScan(stamp_ns=timed.stamp_ns, points_lidar=positions, offsets_s=timed.offsets_s, name=name)
 
@@ -54,7 +56,9 @@ def decide_reading(first_clouds: Iterable[FirstCloud], where: str, config: Input
             note="point times come from the azimuth (clockwise from behind), the sweep lasts 1 / input.scan_rate_hz",
         )  # fmt: skip
     if config.point_times == "none":
-        return ScanReading(times=None, azimuth_sweep_s=None, note="scans are taken as motion compensated (input.point_times)")
+        return ScanReading(
+            times=None, azimuth_sweep_s=None, note="scans are taken as motion compensated (input.point_times)"
+        )
     for cloud in first_clouds:
         if config.point_time_field and find_field(cloud.points, config.point_time_field) is None:
             raise SourceError(

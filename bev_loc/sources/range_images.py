@@ -48,7 +48,10 @@ def open_range_images(folder: Path, config: InputConfig) -> ScanFolder:
         name=str(folder),
         files=tuple(ScanFile(path=path, stamp_ns=int(t), sweep_s=float(s)) for path, t, s in rows),
         read=read,
-        notes=(*notes, "point times come from the image columns" if with_times else "scans are taken as motion compensated"),
+        notes=(
+            *notes,
+            "point times come from the image columns" if with_times else "scans are taken as motion compensated",
+        ),
     )
 
 
@@ -98,7 +101,9 @@ def read_png(path: Path, layout: Layout) -> np.ndarray:
     raw = path.read_bytes()
     # the decoder fills what is missing with zeros, so a cut file has to be seen by its missing end
     if not raw.endswith(_PNG_END):
-        raise DamagedScan("truncated scan", f"expected a whole PNG, got {len(raw)} bytes without its end; copy it again")
+        raise DamagedScan(
+            "truncated scan", f"expected a whole PNG, got {len(raw)} bytes without its end; copy it again"
+        )
     image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise DamagedScan("unreadable file", "expected a PNG, got something that cannot be decoded; copy it again")

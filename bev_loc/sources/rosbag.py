@@ -15,13 +15,14 @@ from ..clouds.damaged import DamagedScan
 from ..clouds.point_cloud2 import structured
 from ..config import InputConfig
 from ..errors import DependencyError, SourceError
-from ..records import Dropped, ImuSample, LidarScan
+from ..records import Dropped, ImuSample
 from .bag_topics import CLOUD, STATIC_TRANSFORMS, Topic, choose_clouds, choose_imu
 from .base import Item, Truth
 from .order import in_order
 from .point_scans import FirstCloud, ScanReading, decide_reading
 from .static_frames import StaticTransform, extrinsics, static_transform
 
+_MEND = "mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again"
 _LOOK_AT_CLOUDS, _LOOK_AT_IMU = 5, 400
 _GRAVITY_M_S2 = 9.80665
 # what a message that is cut, or of another definition, makes a deserialiser raise
@@ -63,7 +64,9 @@ class Rosbag:
             for connection, arrival_ns, raw in _stored(reader, wanted):
                 yield arrival_ns, self._item(reader, connection, arrival_ns, raw)
         except _BrokenBag as error:
-            reason = f"{self.path}: cannot be read any further ({error}); what came before is used; mend or copy it again"
+            reason = (
+                f"{self.path}: cannot be read any further ({error}); what came before is used; mend or copy it again"
+            )
             yield arrival_ns, Dropped(where=str(self.path), kind="damaged bag", reason=reason)
 
     def _item(self, reader: Any, connection: Any, arrival_ns: int, raw: bytes) -> Item:
@@ -93,8 +96,10 @@ def open_bag(path: Path, config: InputConfig) -> Rosbag:
             lidar_frame = first_clouds[0].frame if first_clouds else ""
             mounted = extrinsics(_static_transforms(reader), lidar_frame, samples[0][1] if use_imu else None)
         except _BrokenBag as error:
-            raise SourceError(f"{path}: cannot be read ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
-    stamp_note = "" if all(seen.stamped for seen in first_clouds) else "clouds have no stamps: the time of recording is used"
+            raise SourceError(f"{path}: cannot be read ({error}); {_MEND}") from None
+    stamp_note = (
+        "" if all(seen.stamped for seen in first_clouds) else "clouds have no stamps: the time of recording is used"
+    )
     notes = (clouds.note, imu.note, reading.note, stamp_note, imu_note, *mounted.notes)
     return Rosbag(
         name=str(path), path=path, points_topic=clouds.topic.name, imu_topic=imu.topic.name if use_imu else None,
@@ -115,7 +120,7 @@ def _reader(path: Path) -> Iterator[Any]:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
         reader.open()
     except (*_storage_errors(), *_BAD_BYTES) as error:
-        raise SourceError(f"{path}: cannot be opened as a rosbag ({error}); mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again") from None
+        raise SourceError(f"{path}: cannot be opened as a rosbag ({error}); {_MEND}") from None
     try:
         yield reader
     finally:
@@ -218,7 +223,9 @@ def _static_transforms(reader: Any) -> list[StaticTransform]:
             continue
         for edge in message.transforms:
             t, q = edge.transform.translation, edge.transform.rotation
-            edges.append(static_transform(edge.header.frame_id, edge.child_frame_id, (t.x, t.y, t.z), (q.x, q.y, q.z, q.w)))
+            edges.append(
+                static_transform(edge.header.frame_id, edge.child_frame_id, (t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+            )
     return [edge for edge in edges if edge is not None]
 
 

@@ -36,7 +36,8 @@ def read_numbers(path: Path, columns: int) -> np.ndarray:
             row = []
         if len(row) != columns or not np.isfinite(row).all():
             raise SourceError(
-                f"{path}: line {number}: expected {columns} finite numbers, got '{line.strip()[:60]}'; repair it or take it away"
+                f"{path}: line {number}: expected {columns} finite numbers, got '{line.strip()[:60]}'; "
+                "repair it or take it away"
             )
         rows.append(row)
     return np.array(rows, float).reshape(-1, columns)
@@ -64,7 +65,8 @@ def rows_of_files(files: list[Path], rows: int, table: Path) -> np.ndarray:
     if numbers is not None and rows > len(files) and numbers.max() < rows:
         return numbers.astype(np.int64)
     raise SourceError(
-        f"{table}: has {rows} lines for {len(files)} scans in {files[0].parent}; complete the one or the other, or take it away"
+        f"{table}: has {rows} lines for {len(files)} scans in {files[0].parent}; "
+        "complete the one or the other, or take it away"
     )
 
 

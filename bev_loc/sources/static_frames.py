@@ -35,7 +35,7 @@ def extrinsics(edges: Iterable[StaticTransform], lidar: str, imu: str | None) ->
     base = next((name for name in _BASE_FRAMES if name in from_lidar), lidar)
     T_base_lidar = se3.inverse(from_lidar[base])
     if base == lidar and imu in (None, lidar):
-        notes = f"no static transform between '{lidar}' and a base frame: the lidar frame is the base",
+        notes = (f"no static transform between '{lidar}' and a base frame: the lidar frame is the base",)
         return Extrinsics(T_base_lidar=None, T_base_imu=None, notes=() if base in _BASE_FRAMES else notes)
     if imu is not None and imu not in from_lidar:
         note = f"no static transform between lidar '{lidar}' and IMU '{imu}': give input.T_base_imu"
@@ -49,7 +49,9 @@ def extrinsics(edges: Iterable[StaticTransform], lidar: str, imu: str | None) ->
     )
 
 
-def static_transform(parent: str, child: str, xyz: tuple[float, ...], quat_xyzw: tuple[float, ...]) -> StaticTransform | None:
+def static_transform(
+    parent: str, child: str, xyz: tuple[float, ...], quat_xyzw: tuple[float, ...]
+) -> StaticTransform | None:
     """An edge; None when its numbers are no rigid motion."""
     values = np.array([*xyz, *quat_xyzw], float)
     if not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:

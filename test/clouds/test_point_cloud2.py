@@ -9,11 +9,18 @@ from bev_loc.clouds.damaged import DamagedScan
 from bev_loc.clouds.point_cloud2 import structured, xyz
 
 
-def message(points: np.ndarray, height: int = 1, padding: int = 0, big: bool = False, **changed: object) -> SimpleNamespace:
+def message(
+    points: np.ndarray, height: int = 1, padding: int = 0, big: bool = False, **changed: object
+) -> SimpleNamespace:
     """A cloud with float32 x at 0, y at 4, z at 16, uint16 ring at 20, in points of 26 bytes."""
     order = ">" if big else "<"
     dtype = np.dtype(
-        {"names": ["x", "y", "z", "ring"], "formats": [order + "f4"] * 3 + [order + "u2"], "offsets": [0, 4, 16, 20], "itemsize": 26}
+        {
+            "names": ["x", "y", "z", "ring"],
+            "formats": [order + "f4"] * 3 + [order + "u2"],
+            "offsets": [0, 4, 16, 20],
+            "itemsize": 26,
+        }
     )
     packed = np.zeros(len(points), dtype)
     for i, name in enumerate("xyz"):
@@ -23,7 +30,8 @@ def message(points: np.ndarray, height: int = 1, padding: int = 0, big: bool = F
     rows = np.full((height, width * 26 + padding), 255, np.uint8)
     rows[:, : width * 26] = packed.view(np.uint8).reshape(height, -1)
     fields = [
-        SimpleNamespace(name=n, offset=dtype.fields[n][1], datatype=4 if n == "ring" else 7, count=1) for n in dtype.names
+        SimpleNamespace(name=n, offset=dtype.fields[n][1], datatype=4 if n == "ring" else 7, count=1)
+        for n in dtype.names
     ]
     values = {
         "height": height, "width": width, "fields": fields, "is_bigendian": big, "point_step": 26,
@@ -63,10 +71,22 @@ def test_one_row_needs_no_row_step(points):
         ({"point_step": 0}, "malformed cloud", "point_step of 0"),
         ({"fields": []}, "malformed cloud", "no fields"),
         ({"height": 2, "row_step": 5}, "malformed cloud", "row_step is 5 bytes"),
-        ({"fields": [SimpleNamespace(name="x", offset=0, datatype=99, count=1)]}, "malformed cloud", "unknown datatype 99"),
+        (
+            {"fields": [SimpleNamespace(name="x", offset=0, datatype=99, count=1)]},
+            "malformed cloud",
+            "unknown datatype 99",
+        ),
         ({"fields": [SimpleNamespace(name="x", offset=0, datatype=7, count=1)]}, "no positions", "got x"),
-        ({"fields": [SimpleNamespace(name=n, offset=0, datatype=5, count=1) for n in "xyz"]}, "no positions", "got int32"),
-        ({"fields": [SimpleNamespace(name=n, offset=0, datatype=7, count=3) for n in "xyz"]}, "no positions", "field x as one float32"),
+        (
+            {"fields": [SimpleNamespace(name=n, offset=0, datatype=5, count=1) for n in "xyz"]},
+            "no positions",
+            "got int32",
+        ),
+        (
+            {"fields": [SimpleNamespace(name=n, offset=0, datatype=7, count=3) for n in "xyz"]},
+            "no positions",
+            "field x as one float32",
+        ),
     ],
 )
 def test_a_layout_that_contradicts_itself_is_refused_with_the_reason(points, changed, kind, words):

@@ -22,14 +22,38 @@ DRIVERS = {
     "ouster: t, uint32 ns": ("t", "u4", SWEEP_S * 1e9, "ns", "stamp", "begin", 0),
     "velodyne: time, float s": ("time", "f4", SWEEP_S, "s", "stamp", "begin", 0),
     "velodyne, old: time counts back": ("time", "f4", SWEEP_S - 0.1, "s", "stamp", "end", -100_000_000),
-    "hesai, robosense: timestamp, float64 absolute s": ("timestamp", "f8", STAMP_NS * 1e-9 + SWEEP_S, "s", "clock", "begin", 0),
-    "absolute, stamped at the end": ("timestamp", "f8", STAMP_NS * 1e-9 - 0.1 + SWEEP_S, "s", "clock", "end", -100_000_000),
+    "hesai, robosense: timestamp, float64 absolute s": (
+        "timestamp",
+        "f8",
+        STAMP_NS * 1e-9 + SWEEP_S,
+        "s",
+        "clock",
+        "begin",
+        0,
+    ),
+    "absolute, stamped at the end": (
+        "timestamp",
+        "f8",
+        STAMP_NS * 1e-9 - 0.1 + SWEEP_S,
+        "s",
+        "clock",
+        "end",
+        -100_000_000,
+    ),
     "livox: timestamp, float64 absolute ns": ("timestamp", "f8", STAMP_NS + SWEEP_S * 1e9, "ns", "clock", "begin", 0),
     "time_stamp, float64 of the sensor's own clock": ("time_stamp", "f8", 5000.0 + SWEEP_S, "s", "other", "begin", 0),
     "livox custom: offset_time, uint32 ns": ("offset_time", "u4", SWEEP_S * 1e9, "ns", "stamp", "begin", 0),
     "timeOffset, float ms": ("timeOffset", "f4", SWEEP_S * 1e3, "ms", "stamp", "begin", 0),
     "time, uint32 us": ("time", "u4", SWEEP_S * 1e6, "us", "stamp", "begin", 0),
-    "timestamp, uint64 absolute ns": ("timestamp", "u8", STAMP_NS + (SWEEP_S * 1e9).astype("u8"), "ns", "clock", "begin", 0),
+    "timestamp, uint64 absolute ns": (
+        "timestamp",
+        "u8",
+        STAMP_NS + (SWEEP_S * 1e9).astype("u8"),
+        "ns",
+        "clock",
+        "begin",
+        0,
+    ),
 }
 
 
@@ -90,7 +114,8 @@ def test_points_without_times_or_with_equal_ones_have_no_point_times():
 
 
 @pytest.mark.parametrize(
-    ("delay_ms", "stamp_at"), [(0, "begin"), (8, "end"), (49, "end"), (51, "begin"), (105, "begin"), (None, "begin"), (1e9, "begin")]
+    ("delay_ms", "stamp_at"),
+    [(0, "begin"), (8, "end"), (49, "end"), (51, "begin"), (105, "begin"), (None, "begin"), (1e9, "begin")],
 )
 def test_a_cloud_that_arrives_before_its_sweep_could_have_ended_is_stamped_at_the_end(delay_ms, stamp_at):
     arrival_ns = None if delay_ms is None else STAMP_NS + int(delay_ms * 1e6)

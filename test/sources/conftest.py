@@ -54,10 +54,11 @@ class BagWriter:
         """A PointCloud2 of structured `points`; `padding` bytes behind each row, `changed` header fields."""
         codes = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8, "u8": 8}
         dtype = points.dtype
+        kind_of = {n: codes[dtype[n].str[1:]] for n in dtype.names}
         fields = [
-            self.message("sensor_msgs/msg/PointField", name=n, offset=dtype.fields[n][1], datatype=codes[dtype[n].str[1:]], count=1)
+            self.message("sensor_msgs/msg/PointField", name=n, offset=dtype.fields[n][1], datatype=kind_of[n], count=1)
             for n in dtype.names
-        ]  # fmt: skip
+        ]
         width = len(points) // height
         rows = np.zeros((height, width * dtype.itemsize + padding), np.uint8)
         rows[:, : width * dtype.itemsize] = np.ascontiguousarray(points).view(np.uint8).reshape(height, -1)
@@ -97,7 +98,9 @@ class BagWriter:
         if self.ros1 and "tf2_msgs/msg/TFMessage" not in self.store.types:
             from rosbags.typesys import get_types_from_msg
 
-            self.store.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage"))
+            self.store.register(
+                get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage")
+            )
         self.write("/tf_static", arrival_ns, self.message("tf2_msgs/msg/TFMessage", transforms=transforms))
 
 

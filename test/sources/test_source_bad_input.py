@@ -113,7 +113,13 @@ def archive_without_keys(folder: Path) -> Path:
 
 
 def archive_with_wrong_start(folder: Path) -> Path:
-    np.savez(folder / "lap.npz", points_cm=np.zeros((3, 3), np.int16), start=[0, 9], T_odom_lidar=np.eye(4)[None], time_s=[1.0])
+    np.savez(
+        folder / "lap.npz",
+        points_cm=np.zeros((3, 3), np.int16),
+        start=[0, 9],
+        T_odom_lidar=np.eye(4)[None],
+        time_s=[1.0],
+    )
     return folder / "lap.npz"
 
 
@@ -155,7 +161,7 @@ UNUSABLE = {
     malformed_calib: "calib.txt: line 'Tr:': expected 12 finite numbers, got '1 0 0'; repair",
     calib_without_tr: "calib.txt: expected a line 'Tr: 12 numbers', found none; repair",
     wrong_layout: "velodyne_config.txt: expected a line .* (4 angles for 3 rows)",
-    archive_without_keys: "lap.npz: expected a keyframe archive with points_cm, start, T_odom_lidar, time_s, got points_cm; give",
+    archive_without_keys: "with points_cm, start, T_odom_lidar, time_s, got points_cm; give",
     archive_with_wrong_start: "lap.npz: expected start (N + 1,) rising from 0 to M, got",
     archive_cut: "lap.npz: cannot be read as .npz",
     folder_of_archives: "holds keyframe archives; give one of them, for example",
@@ -196,7 +202,9 @@ def write_bin(path: Path) -> None:
 
 
 def write_pcd(path: Path) -> None:
-    head = "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 100\nHEIGHT 1\nPOINTS 100\nDATA binary\n"
+    head = (
+        "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 100\nHEIGHT 1\nPOINTS 100\nDATA binary\n"
+    )
     path.write_bytes(head.encode() + np.arange(300, dtype="<f4").tobytes())
 
 
@@ -206,11 +214,14 @@ def write_pcd_without_z(path: Path) -> None:
 
 
 def write_pcd_without_points(path: Path) -> None:
-    path.write_text("VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 0\nHEIGHT 1\nPOINTS 0\nDATA ascii\n")
+    path.write_text(
+        "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 0\nHEIGHT 1\nPOINTS 0\nDATA ascii\n"
+    )
 
 
 def write_ply(path: Path) -> None:
-    head = "ply\nformat binary_little_endian 1.0\nelement vertex 100\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
+    properties = "".join(f"property float {name}\n" for name in "xyz")
+    head = f"ply\nformat binary_little_endian 1.0\nelement vertex 100\n{properties}end_header\n"
     path.write_bytes(head.encode() + np.arange(300, dtype="<f4").tobytes())
 
 
@@ -232,26 +243,63 @@ def unchanged(path: Path) -> None:
 
 # suffix, writer of the good files, writer of the bad one, what happens to it -> kind, words of the reason
 DAMAGED = [
-    (".bin", write_bin, write_bin, cut_inside_a_point, "truncated scan", "16 bytes a point, got 1593 bytes; copy it again"),
-    (".bin", write_bin, write_bin, cut_short, "scan cut short", "holds 480 bytes where its neighbours hold about 1600; copy it again"),
+    (
+        ".bin",
+        write_bin,
+        write_bin,
+        cut_inside_a_point,
+        "truncated scan",
+        "16 bytes a point, got 1593 bytes; copy it again",
+    ),
+    (
+        ".bin",
+        write_bin,
+        write_bin,
+        cut_short,
+        "scan cut short",
+        "holds 480 bytes where its neighbours hold about 1600; copy it again",
+    ),
     (".bin", write_bin, write_bin, emptied, "empty scan", "holds no points; check"),
-    (".pcd", write_pcd, write_pcd, cut_inside_a_point, "truncated scan", "expected 100 points of 12 bytes, got 1193 bytes; copy"),
+    (
+        ".pcd",
+        write_pcd,
+        write_pcd,
+        cut_inside_a_point,
+        "truncated scan",
+        "expected 100 points of 12 bytes, got 1193 bytes; copy",
+    ),
     (".pcd", write_pcd, write_pcd, replaced_by_text, "unreadable file", "expected a PCD header"),
     (".pcd", write_pcd, write_pcd, emptied, "empty scan", "the file is empty; copy it again"),
     (".pcd", write_pcd, write_pcd_without_z, unchanged, "no positions", "expected fields x, y, z, got x, y; choose"),
     (".pcd", write_pcd, write_pcd_without_points, unchanged, "empty scan", "holds no points; check"),
-    (".ply", write_ply, write_ply, cut_inside_a_point, "truncated scan", "expected 100 points of 12 bytes, got 1193 bytes; copy"),
+    (
+        ".ply",
+        write_ply,
+        write_ply,
+        cut_inside_a_point,
+        "truncated scan",
+        "expected 100 points of 12 bytes, got 1193 bytes; copy",
+    ),
     (".ply", write_ply, write_ply, replaced_by_text, "unreadable file", "expected a PLY header"),
     (".npz", write_npz, write_npz, cut_inside_a_point, "unreadable file", "cannot be read as .npz"),
     (".npz", write_npz, write_npz, replaced_by_text, "unreadable file", "cannot be read as .npz"),
-    (".npz", write_npz, write_npz_of_other_keys, unchanged, "wrong keys", "expected one of points, points_m, xyz, got cloud; rename"),
+    (
+        ".npz",
+        write_npz,
+        write_npz_of_other_keys,
+        unchanged,
+        "wrong keys",
+        "expected one of points, points_m, xyz, got cloud; rename",
+    ),
     (".npz", write_npz, write_npz_of_other_shape, unchanged, "wrong shape", "expected 'points' as (N, 3) numbers"),
 ]
 
 
 @pytest.mark.parametrize(("suffix", "good", "bad", "damage", "kind", "words"), DAMAGED)
 @pytest.mark.parametrize("position", [0, 2])
-def test_a_damaged_file_is_dropped_in_its_place_and_the_others_are_read(tmp_path, suffix, good, bad, damage, kind, words, position):
+def test_a_damaged_file_is_dropped_in_its_place_and_the_others_are_read(
+    tmp_path, suffix, good, bad, damage, kind, words, position
+):
     paths = [tmp_path / f"{k:06d}{suffix}" for k in range(5)]
     for k, path in enumerate(paths):
         (bad if k == position else good)(path)
@@ -271,7 +319,11 @@ def test_a_damaged_file_is_dropped_in_its_place_and_the_others_are_read(tmp_path
         (cut_inside_a_point, "truncated scan", "expected a whole PNG"),
         (emptied, "truncated scan", "got 0 bytes"),
         (replaced_by_text, "truncated scan", "expected a whole PNG"),
-        (lambda path: png(path, (3, 8)), "wrong image", "expected 8 x 2 pixels of 16 bit as velodyne_config.txt says, got 8 x 3"),
+        (
+            lambda path: png(path, (3, 8)),
+            "wrong image",
+            "expected 8 x 2 pixels of 16 bit as velodyne_config.txt says, got 8 x 3",
+        ),
         (lambda path: png(path, dtype=np.uint8), "wrong image", "of uint8"),
         (lambda path: path.write_bytes(b"x" * 50 + path.read_bytes()[-12:]), "unreadable file", "expected a PNG"),
         (lambda path: png(path, dtype=np.uint16) or _blank(path), "empty scan", "holds no points"),

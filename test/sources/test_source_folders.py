@@ -92,13 +92,18 @@ def test_a_raw_drive_starts_at_its_start_stamps_and_brings_its_oxts_as_imu(tmp_p
         row[11:14], row[17:20] = (0.1, 0.2, 9.8), (0.01, 0.02, 0.03 * k)
         (folder / f"oxts/data/{k:010d}.txt").write_text(" ".join(map(str, row)))
     (folder / "oxts/timestamps.txt").write_text(dates([begin_ns + k * 10_000_000 for k in range(40)]))
-    (tmp_path / "day/calib_imu_to_velo.txt").write_text("calib_time: 25-May-2012\nR: 1 0 0 0 1 0 0 0 1\nT: -0.8 0.3 -0.7\n")
+    (tmp_path / "day/calib_imu_to_velo.txt").write_text(
+        "calib_time: 25-May-2012\nR: 1 0 0 0 1 0 0 0 1\nT: -0.8 0.3 -0.7\n"
+    )
     source = open_source(str(folder), InputConfig())
     items = list(source.stream())
     scans = [item for item in items if isinstance(item, LidarScan)]
     assert [scan.stamp_ns for scan in scans] == [begin_ns + k * 103_000_000 for k in range(3)]
     assert sum(isinstance(item, ImuSample) for item in items) == 40
-    ends = [item.stamp_ns + int(item.offsets_s.max() * 1e9) if isinstance(item, LidarScan) else item.stamp_ns for item in items]
+    ends = [
+        item.stamp_ns + int(item.offsets_s.max() * 1e9) if isinstance(item, LidarScan) else item.stamp_ns
+        for item in items
+    ]
     assert all(a <= b for a, b in pairwise(ends))
     azimuth_deg = np.degrees(np.arctan2(scans[0].points_lidar[:, 1], scans[0].points_lidar[:, 0]))
     np.testing.assert_allclose(scans[0].offsets_s, (180 - azimuth_deg) / 360 * 0.103, atol=1e-6)
@@ -121,7 +126,11 @@ def write_pcd(path, points: np.ndarray, data: str) -> None:
         + "\nCOUNT " + " ".join("1" for _ in names)
         + f"\nWIDTH {len(points)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(points)}\nDATA {data}\n"
     )  # fmt: skip
-    body = points.tobytes() if data == "binary" else "\n".join(" ".join(repr(float(v)) for v in row) for row in points).encode()
+    body = (
+        points.tobytes()
+        if data == "binary"
+        else "\n".join(" ".join(repr(float(v)) for v in row) for row in points).encode()
+    )
     path.write_bytes(header.encode() + body)
 
 
@@ -139,7 +148,14 @@ def write_ply(path, points: np.ndarray, data: str) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "data"),
-    [("pcd", "binary"), ("pcd", "ascii"), ("ply", "ascii"), ("ply", "binary_little_endian"), ("ply", "binary_big_endian"), ("npz", "")],
+    [
+        ("pcd", "binary"),
+        ("pcd", "ascii"),
+        ("ply", "ascii"),
+        ("ply", "binary_little_endian"),
+        ("ply", "binary_big_endian"),
+        ("npz", ""),
+    ],
 )
 def test_points_and_times_of_cloud_files_come_back(tmp_path, rng, suffix, data):
     time_s = np.linspace(0, 0.1, 300)
@@ -188,7 +204,14 @@ def test_a_range_image_gives_points_at_its_angles_and_times(tmp_path):
     scan = next(iter(open_source(str(tmp_path), InputConfig()).stream()))
     assert scan.stamp_ns == begin_ns
     azimuth = np.radians([179.5, -0.5, -89.5])
-    expected = np.stack([np.cos(azimuth) * [10, 20, 40 * np.cos(np.pi / 6)], np.sin(azimuth) * [10, 20, 40 * np.cos(np.pi / 6)], [0, 0, -20]], 1)
+    expected = np.stack(
+        [
+            np.cos(azimuth) * [10, 20, 40 * np.cos(np.pi / 6)],
+            np.sin(azimuth) * [10, 20, 40 * np.cos(np.pi / 6)],
+            [0, 0, -20],
+        ],
+        1,
+    )
     np.testing.assert_allclose(scan.points_lidar, expected, atol=1e-4)
     np.testing.assert_allclose(scan.offsets_s, [0.5 / 3600, 180.5 / 3600, 269.5 / 3600], rtol=1e-5)
 
@@ -197,7 +220,13 @@ def test_a_keyframe_archive_gives_its_poses_clouds_and_stamps(tmp_path, rng):
     T = np.stack([se3.from_xyz_rpy((k, 2.0, 0.0, 0.0, 0.0, 0.1 * k)) for k in range(3)])
     points_cm = rng.integers(-3000, 3000, (60, 3)).astype(np.int16)
     path = tmp_path / "lap.npz"
-    np.savez(path, points_cm=points_cm, start=[0, 20, 20, 60], T_odom_lidar=np.round(T[:, :3], 6), time_s=[10.25, 11.5, 12.125])
+    np.savez(
+        path,
+        points_cm=points_cm,
+        start=[0, 20, 20, 60],
+        T_odom_lidar=np.round(T[:, :3], 6),
+        time_s=[10.25, 11.5, 12.125],
+    )
     source = open_source(str(path), InputConfig())
     first, empty, last = source.stream()
     assert isinstance(first, Odometry) and empty.kind == "empty scan" and "lap.npz[1]" in empty.reason

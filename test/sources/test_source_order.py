@@ -18,7 +18,8 @@ def imu(at_ms: int) -> ImuSample:
 
 
 def names(items) -> list[str]:
-    return [f"{'scan' if isinstance(i, LidarScan) else 'imu' if isinstance(i, ImuSample) else 'drop'} {(i.stamp_ns or 0) // MS}" for i in items]
+    kinds = {LidarScan: "scan", ImuSample: "imu", Dropped: "drop"}
+    return [f"{kinds[type(item)]} {(item.stamp_ns or 0) // MS}" for item in items]
 
 
 def test_a_scan_waits_for_the_imu_up_to_its_end():
@@ -58,8 +59,24 @@ def test_a_single_stamp_far_ahead_delays_only_itself():
 
 def test_a_dropped_scan_keeps_its_place_and_holds_nothing_up():
     drop = Dropped(where="f", reason="r", kind="k", stamp_ns=None)
-    recorded = [(0, drop), (0, imu(0)), (0, scan(0)), (50 * MS, drop), (100 * MS, imu(100)), (101 * MS, imu(101)), (200 * MS, scan(100))]
-    assert names(in_order(recorded, has_imu=True)) == ["drop 0", "imu 0", "imu 100", "scan 0", "drop 0", "imu 101", "scan 100"]
+    recorded = [
+        (0, drop),
+        (0, imu(0)),
+        (0, scan(0)),
+        (50 * MS, drop),
+        (100 * MS, imu(100)),
+        (101 * MS, imu(101)),
+        (200 * MS, scan(100)),
+    ]
+    assert names(in_order(recorded, has_imu=True)) == [
+        "drop 0",
+        "imu 0",
+        "imu 100",
+        "scan 0",
+        "drop 0",
+        "imu 101",
+        "scan 100",
+    ]
 
 
 def test_without_an_imu_scans_come_as_they_are():
