@@ -20,7 +20,7 @@ class Outcome:
     """What one keyframe came to."""
 
     keyframe: Keyframe  # with the session it ended in
-    closures: tuple[Closure, ...]  # as offered; those that evidence spoke against marked as refused
+    closures: tuple[Closure, ...]  # accepted: in the graph from now on; earlier ones that were confirmed too
     reasons: tuple[str, ...]  # short counted keys
 
 
@@ -63,23 +63,22 @@ class BackEnd:
         if belief.T_map_odom is not None:
             self.graph.anchor(self.session, belief.T_map_odom)
 
-        refused, reasons = list(belief.refused), list(belief.reasons)
-        for closure in belief.closures:
+        believed, refused = list(belief.closures), list(belief.refused)
+        for closure in believed:
             self._gate.remember(closure)
-            self.graph.add_closure(closure)
         for closure in loops:
             admission = self._gate.offer(closure, self.graph)
-            for admitted in admission.admitted:
-                self.graph.add_closure(admitted)
+            believed += admission.admitted
             refused += [admission.refused] if admission.refused else []
-            reasons += [admission.reason] if admission.reason else []
-
+        for closure in believed:
+            self.graph.add_closure(closure)
         self.graph.optimise()
+
         T_map_kf = self.graph.T_map_kf(keyframe.id)
         self.T_map_odom = None if T_map_kf is None else T_map_kf @ se3.inverse(keyframe.T_odom_kf)
         if belief.lost:
             self._begin_session()
-        return Outcome(keyframe=keyframe, closures=_marked(closures, refused), reasons=tuple(reasons))
+        return Outcome(keyframe=keyframe, closures=_told(closures, believed, refused), reasons=belief.reasons)
 
     def relocalize(self) -> None:
         """Give the place up and search the given map for it; without one there is nothing to search."""
@@ -126,7 +125,8 @@ class BackEnd:
         return self._tracker.judge(keyframe, hits, T_map_kf, T_map_hint=T_map_hint, map_near=map_near)
 
 
-def _marked(closures: tuple[Closure, ...], refused: list[Closure]) -> tuple[Closure, ...]:
-    """`closures` with those that were refused later in their place."""
-    by_match = {(c.query_id, c.match_id): c for c in refused}
-    return tuple(by_match.get((c.query_id, c.match_id), c) for c in closures)
+def _told(tried: tuple[Closure, ...], believed: list[Closure], refused: list[Closure]) -> tuple[Closure, ...]:
+    """What was tried, with what evidence made of it; then those tried earlier that are believed only now."""
+    changed = {(c.query_id, c.match_id): c for c in refused}
+    now = tuple(changed.get((c.query_id, c.match_id), c) for c in tried)
+    return now + tuple(c for c in believed if not any(c is other for other in tried))

@@ -172,7 +172,7 @@ class GraphConfig:
         0.3, "floor for a closure's rotation", unit="deg", minimum=1e-3, maximum=10.0
     )
     robust_width: float = tunable(
-        1.0, "Cauchy width of closures, in sigmas", minimum=0.1, maximum=100.0
+        3.0, "Cauchy width of closures, in sigmas", minimum=0.1, maximum=100.0
     )
 
 

@@ -171,19 +171,16 @@ class Localizer:
         return tracked if self._hint is None else [self._hint, *tracked]
 
     def _verify(self, keyframe: Keyframe, candidates: list[Candidate]) -> tuple[Closure, ...]:
-        """Candidates in order until one passes: another closure of the same keyframe would say little new."""
-        closures: list[Closure] = []
+        """What verification says of every candidate; those that a damaged map cannot show are refused."""
+        readable, closures = [], []
         for candidate in candidates:
             try:
-                match = self._keyframes.get(candidate.match_id)
-                submap_match = self._keyframes.submap_kf(candidate.match_id)
+                self._keyframes.get(candidate.match_id)
+                readable.append(candidate)
             except MapError:
                 closures.append(_unreadable(candidate))
-                continue
-            closures.append(self._verifier.verify(candidate, keyframe, match, submap_match))
-            if closures[-1].accepted:
-                break
-        return tuple(closures)
+        verified = self._verifier.verify_best(readable, keyframe, self._keyframes.get, self._keyframes.submap_kf)
+        return (*verified, *closures)
 
     def _remember(self, odometry: Odometry, keyframe: Keyframe) -> None:
         if self._mapping:

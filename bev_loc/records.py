@@ -135,6 +135,6 @@ class Step:
     odometry: Odometry | None  # None when the scan gave no pose; `reasons` says why
     T_map_odom: np.ndarray | None  # None until the place in the map is known
     keyframe: Keyframe | None = None  # made in this step
-    closures: tuple[Closure, ...] = ()  # tried in this step, accepted and refused
+    closures: tuple[Closure, ...] = ()  # tried in this step, or tried earlier and confirmed in it
     reasons: tuple[str, ...] = ()  # short counted keys
     stage_s: tuple[tuple[str, float], ...] = ()  # time per stage, when a clock was given

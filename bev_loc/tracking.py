@@ -6,6 +6,7 @@ import numpy as np
 
 from .config import LocalizationConfig
 from .geometry import se3
+from .graph.consistency import UNCONFIRMED
 from .records import Closure, Keyframe, State
 
 _MEMORY_M = 100.0  # hits older than this much driving confirm nothing any more
@@ -28,7 +29,7 @@ class Belief:
     """What a keyframe changed."""
 
     closures: tuple[Closure, ...] = ()  # believed: they enter the graph
-    refused: tuple[Closure, ...] = ()  # verified, yet not where the vehicle can be
+    refused: tuple[Closure, ...] = ()  # verified, yet not where the vehicle can be, or not confirmed so far
     T_map_odom: np.ndarray | None = None  # the place, when it was found just now
     lost: bool = False  # the place was given up just now
     reasons: tuple[str, ...] = ()  # short counted keys
@@ -101,7 +102,7 @@ class Tracker:
             agreeing = self._agreeing(hit)
             if len(agreeing) >= self._config.consistent_hits:
                 return self._found(keyframe, agreeing)
-        return Belief()
+        return Belief(refused=tuple(replace(h.closure, accepted=False, reason=UNCONFIRMED) for h in hits))
 
     def _found(self, keyframe: Keyframe, hits: list[Hit]) -> Belief:
         self.state, self._misses, self._fit_path_m = State.TRACKING, 0, keyframe.path_m

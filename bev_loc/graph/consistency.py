@@ -14,13 +14,16 @@ _COMPARABLE_M = 60.0  # of driving between two closures: farther apart, drift ex
 _SLACK_M, _SLACK_RAD = 0.5, np.radians(2.0)  # for the closures' own errors
 
 
+UNCONFIRMED = "waits for a second closure"
+INCONSISTENT = "contradicts other closures"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Admission:
     """What came of offering a closure."""
 
     admitted: tuple[Closure, ...]  # to enter the graph now: the one offered and those that waited for it
-    refused: Closure | None = None  # the one offered, marked as not accepted, with the reason
-    reason: str = ""  # short counted key when nothing was admitted
+    refused: Closure | None = None  # the one offered when it does not enter now, with the reason
 
 
 class ConsistencyGate:
@@ -45,14 +48,14 @@ class ConsistencyGate:
         near = [(c, gap_m) for c, gap_m in near if gap_m is not None and c.query_id != closure.query_id]
         agreeing = [c for c, gap_m in near if self._agree(c, closure, gap_m, graph)]
         if len(agreeing) < len(near) - len(agreeing):
-            return Admission(admitted=(), refused=replace(closure, accepted=False, reason="inconsistent"), reason="inconsistent")
+            return Admission(admitted=(), refused=replace(closure, accepted=False, reason=INCONSISTENT))
         if agreeing or self._expected(closure, graph):
             freed = [c for c in self._waiting if c in agreeing]
             self._waiting = [c for c in self._waiting if c not in freed]
             self._admitted += [*freed, closure]
             return Admission(admitted=(*freed, closure))
         self._waiting.append(closure)
-        return Admission(admitted=(), reason="closure waits for a second")
+        return Admission(admitted=(), refused=replace(closure, accepted=False, reason=UNCONFIRMED))
 
     def _gap_m(self, a: Closure, b: Closure, graph: PoseGraph) -> float | None:
         """Driving between the ends of two closures; None when they cannot be compared."""

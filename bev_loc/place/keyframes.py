@@ -110,14 +110,21 @@ class KeyframeStore:
         for direction in (-1, 1):
             last = centre
             for step in range(1, self._reach + 1):
-                if id + direction * step not in self:
+                neighbour = self._neighbour(id + direction * step)
+                if neighbour is None:
                     break
-                neighbour = self.get(id + direction * step)
                 if neighbour.session != centre.session or abs(neighbour.path_m - last.path_m) > _NEIGHBOUR_GAP_M:
                     break
                 clouds.append(se3.apply(T_kf_odom @ neighbour.T_odom_kf, neighbour.points_kf))
                 last = neighbour
         return downsample(np.concatenate(clouds), self._config.voxel_m)
+
+    def _neighbour(self, id: int) -> Keyframe | None:
+        """The keyframe, unless there is none or a damaged map cannot show it: a submap does without."""
+        try:
+            return self.get(id)
+        except MapError:
+            return None
 
     def _path_m(self, odometry: Odometry) -> float:
         if self._last is None:
