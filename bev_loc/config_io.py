@@ -186,7 +186,7 @@ def _as_kind(leaf: Leaf, value: Any) -> Any:
         if number != int(number):
             raise ValueError
         return int(number)
-    if isinstance(value, bool) and {"on", "off"} <= set(leaf.choices):
+    if isinstance(value, bool) and leaf.choices:
         return "on" if value else "off"  # YAML 1.1 reads these two words as booleans
     if type(value).__name__ != leaf.kind:
         raise TypeError

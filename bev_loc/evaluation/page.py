@@ -12,7 +12,7 @@ main { max-width:1100px; margin:0 auto; padding:32px 24px 64px; }
 h1 { font-size:26px; margin:0 0 2px; letter-spacing:-.01em; overflow-wrap:anywhere; }
 h2 { font-size:18px; margin:44px 0 6px; padding-top:14px; border-top:1px solid var(--line); }
 p { margin:6px 0 12px; max-width:78ch; } .muted { color:var(--muted); }
-.cards { display:grid; grid-template-columns:repeat(auto-fill,minmax(145px,1fr)); gap:10px; margin:22px 0 8px; }
+.cards { display:grid; grid-template-columns:repeat(auto-fill,minmax(132px,1fr)); gap:10px; margin:22px 0 8px; }
 .card { background:var(--soft); border:1px solid var(--line); border-radius:8px; padding:10px 14px; }
 .card b { display:block; font-size:21px; font-weight:600; font-variant-numeric:tabular-nums; overflow-wrap:anywhere; }
 .card span { color:var(--muted); font-size:12.5px; }
@@ -93,5 +93,6 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
+        return "" if value != value else f"{value:,.{digits}f}"
     return escape(str(value))

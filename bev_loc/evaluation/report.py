@@ -13,7 +13,7 @@ from ..config import Config
 from ..config_io import changes
 from ..geometry import se3
 from ..geometry.trajectory import path_length_m
-from ..maps.bundle import MapBundle
+from ..maps.contents import MapBundle
 from ..records import Closure
 from ..sources.base import Source
 from ..thread_environment import thread_environment
@@ -76,8 +76,7 @@ class Report:
         from ..viz.map_view import draw_map
 
         page.section("Map from above", "Keyframe clouds coloured by height, with the paths over them and the closures between.")
-        stamps, poses = self.trajectory
-        odometry = self._odometry_in_map()
+        poses, odometry = self._whole_trajectory(), self._odometry_in_map()
         page.picture(
             draw_map(
                 self.bundle,
@@ -85,16 +84,45 @@ class Report:
                 odometry=odometry,
                 truth=self.truth,
                 closures=self.record.accepted,
-                own_session=max((entry.session for entry in self.bundle.entries), default=0),
+                own_session=self.record.session,
+                places=self._places(),
             ),
             "Map from above with odometry, optimised trajectory and closures",
         )
-        if len(poses) > 1 and len(poses) == len(odometry):
+        self._states(page)
+        if len(poses) > 1 and np.isfinite(poses).any():
             moved_m = np.linalg.norm(poses[:, :3, 3] - odometry[:, :3, 3], axis=1)
             page.picture(
                 draw_height(path_length_m(odometry), odometry[:, 2, 3], poses[:, 2, 3], moved_m),
                 "Height along the path and correction of the odometry",
             )
+
+    def _states(self, page: Page) -> None:
+        from ..viz.curves import draw_states
+
+        states = self.record.states
+        if len(states) < 2:
+            return
+        page.text("When the place in the map was known:")
+        start_ns, end_ns = states[0][0], max(self.record.stamps_ns, default=states[-1][0])
+        elapsed_s = [(stamp - start_ns) / 1e9 for stamp, _ in states]
+        page.picture(
+            draw_states(elapsed_s, [state.value for _, state in states], (end_ns - start_ns) / 1e9), "State over time"
+        )
+
+    def _whole_trajectory(self) -> np.ndarray:
+        """(N, 4, 4) T_map_base of every pose of the record, NaN where the place was not known."""
+        stamps, poses = self.trajectory
+        at = {int(stamp): pose for stamp, pose in zip(stamps, poses)}
+        unknown = np.full((4, 4), np.nan)
+        return np.array([at.get(stamp, unknown) for stamp in self.record.stamps_ns]).reshape(-1, 4, 4)
+
+    def _places(self) -> dict[int, np.ndarray]:
+        """(4, 4) T_map_kf by id: the map's, and those of this drive that are in no map."""
+        stamps, poses = self.trajectory
+        at = {int(stamp): pose for stamp, pose in zip(stamps, poses)}
+        own = {id: at[stamp] for id, stamp in self.record.keyframe_stamps_ns.items() if stamp in at}
+        return own | self.bundle.T_map_kf
 
     def _odometry_in_map(self) -> np.ndarray:
         """(N, 4, 4) odometry laid on the trajectory's first pose, so that its drift shows."""
@@ -111,7 +139,7 @@ class Report:
         record = self.record
         page.section("Closures", "" if record.closures else "No place was proposed as seen before.")
         accepted = record.accepted
-        drawable = [c for c in accepted if c.query_id in self.bundle.keyframes and c.match_id in self.bundle.keyframes]
+        drawable = [pair for pair in record.evidence.items if pair[0].match_id in self.bundle.keyframes]
         if drawable:
             page.text("Query images (pink) laid by the found pose on their matches (blue); dark where both agree.")
             page.picture(draw_closures(_spread(drawable, _CLOSURES_DRAWN), self.bundle.keyframes, self.bundle.bev), "Closures")
@@ -129,8 +157,7 @@ class Report:
     def _images(self, page: Page) -> None:
         from ..viz.bev_view import draw_samples
 
-        own = [entry for entry in self.bundle.entries if entry.stamp_ns in set(self.record.stamps_ns)]
-        chosen = _spread(own or list(self.bundle.entries), _SAMPLES)
+        chosen = _spread(self.record.samples.items, _SAMPLES)
         if not chosen:
             return
         size = 2 * self.bundle.bev.range_m
@@ -139,7 +166,7 @@ class Report:
             f"Bird's-eye-view images of {size:g} x {size:g} m at {self.bundle.bev.cell_m:g} m a pixel: the darker, the more "
             "of a column is filled. Forward is up.",
         )
-        page.picture(draw_samples([self.bundle.keyframes[entry.id] for entry in chosen], self.bundle.bev), "BEV samples")
+        page.picture(draw_samples(chosen, self.bundle.bev), "BEV samples")
 
     def _timing(self, page: Page) -> None:
         from ..viz.curves import draw_timing

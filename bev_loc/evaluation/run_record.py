@@ -3,14 +3,33 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from ..geometry.trajectory import path_length_m
 from ..localizer import Localizer
-from ..records import Closure, Dropped, ImuSample, LidarScan, Odometry, State, Step
+from ..records import Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
 from ..sources.base import Item, Source
 from .trajectory import Trajectory
+
+T = TypeVar("T")
+
+
+class Thinned(Generic[T]):
+    """At most `limit` of the items added, evenly spread over all of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._stride, self._seen = limit, 1, 0
+        self.items: list[T] = []
+
+    def add(self, item: T) -> None:
+        """The next item; it may be kept."""
+        if self._seen % self._stride == 0:
+            self.items.append(item)
+        self._seen += 1
+        if len(self.items) > self._limit:
+            self.items, self._stride = self.items[::2], 2 * self._stride
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -28,6 +47,10 @@ class RunRecord:
     step_s: list[float] = field(default_factory=list)  # one a scan that reached the system
     stage_s: dict[str, list[float]] = field(default_factory=dict)  # by stage, in order of appearance
     warnings: Counter[str] = field(default_factory=Counter)  # reasons of poses that are not healthy
+    session: int | None = None  # of the keyframes made in this run
+    keyframe_stamps_ns: dict[int, int] = field(default_factory=dict)  # by id
+    samples: "Thinned[Keyframe]" = field(default_factory=lambda: Thinned(24))
+    evidence: "Thinned[tuple[Closure, Keyframe]]" = field(default_factory=lambda: Thinned(24))  # accepted, with queries
 
     @property
     def odometry(self) -> Trajectory:
@@ -72,7 +95,14 @@ class RunRecord:
             self.stamps_ns.append(step.odometry.stamp_ns)
             self.T_odom_base.append(step.odometry.T_odom_base)
             self.warnings.update(step.odometry.health.reasons)
-        self.keyframes += step.keyframe is not None
+        if step.keyframe is not None:
+            self.keyframes += 1
+            self.session = step.keyframe.session
+            self.keyframe_stamps_ns[step.keyframe.id] = step.keyframe.stamp_ns
+            self.samples.add(step.keyframe)
+            for closure in step.closures:
+                if closure.accepted:
+                    self.evidence.add((closure, step.keyframe))
         self.closures += [(step.stamp_ns, closure) for closure in step.closures]
         if not self.states or self.states[-1][1] is not step.state:
             self.states.append((step.stamp_ns, step.state))
