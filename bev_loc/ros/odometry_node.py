@@ -25,7 +25,7 @@ from .tf import Tf
 from .warm_up import warm_up_odometry
 from .worker import Worker
 
-_IMU_SCANS = 20  # so many scans wait for the first sample of an IMU that is announced
+_IMU_SCANS = 20  # so many scans wait for the first sample and the mount of an IMU that is announced
 
 
 class OdometryNode:
@@ -82,12 +82,12 @@ class OdometryNode:
             self._publish(result)
 
     def _follow(self, scan: LidarScan, lidar_frame: str) -> Odometry | Dropped:
-        samples = self._samples.take_until(scan_end_ns(scan))
         if self._lio is None:
             started = self._start(lidar_frame)
             if isinstance(started, Dropped):
                 return started
             self._lio = started
+        samples = self._samples.take_until(scan_end_ns(scan))
         for sample in samples if self._use_imu else ():
             self._lio.on_imu(sample)
         return self._lio.on_scan(scan)
@@ -97,9 +97,11 @@ class OdometryNode:
         T_base_lidar = self._lidar.of(lidar_frame)
         if T_base_lidar is None:
             return Dropped(where="points", kind="no transform", reason=f"it is not known where '{lidar_frame}' is mounted")
-        if self._imu_frame is None and self.node.count_publishers("imu") and self._dropped["waiting for imu"] < _IMU_SCANS:
-            return Dropped(where="imu", kind="waiting for imu", reason="somebody publishes 'imu' but nothing came yet")
         T_base_imu = None if self._imu_frame is None else self._imu.of(self._imu_frame)
+        announced = self._imu_frame is not None or self.node.count_publishers("imu") > 0
+        if announced and T_base_imu is None and self._dropped["waiting for imu"] < _IMU_SCANS:
+            missing = "message" if self._imu_frame is None else f"transform from '{self._imu_frame}' to the base"
+            return Dropped(where="imu", kind="waiting for imu", reason=f"'imu' is announced, but no {missing} came yet")
         self._use_imu = T_base_imu is not None
         self.node.get_logger().info(f"odometry starts {'with' if self._use_imu else 'without'} an IMU")
         return Lio(

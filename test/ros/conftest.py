@@ -57,6 +57,12 @@ class Ros:
                 raise AssertionError(f"not within {timeout_s} s: {what}\n{said}")
             self._executor.spin_once(timeout_sec=0.05)
 
+    def spin_for(self, seconds: float) -> None:
+        """Spin for a while."""
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.05)
+
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """The response of a service."""
         client = self.node.create_client(service_type, name)
@@ -74,14 +80,6 @@ class Ros:
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
-
-
-@pytest.fixture(scope="session")
-def without_tf2() -> str:
-    """PYTHONPATH for nodes that find no tf2_msgs; skips where the machine has it."""
-    if find_spec("tf2_msgs") is not None:
-        pytest.skip("tf2_msgs is installed here")
-    return ""
 
 
 @pytest.fixture(scope="session")
