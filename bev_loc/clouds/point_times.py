@@ -68,9 +68,9 @@ def detect(points: np.ndarray, stamp_ns: int, config: InputConfig, arrival_ns: i
     raw = raw[np.isfinite(raw)]
     if len(raw) < 2 or raw.max() == raw.min() or len(np.unique(raw)) < min(_LEAST_DISTINCT, len(raw)):
         return None
-    low, high = np.sort(raw)[[len(raw) // 50, -1 - len(raw) // 50]]  # a few wild values must not decide
-    unit = config.point_time_unit if config.point_time_unit != "auto" else _unit(float(high - low))
-    relative_ns, first = _from_first(points, field, NS_OF_UNIT[unit], float(high - low) * NS_OF_UNIT[unit])
+    span = _robust_span(raw)
+    unit = config.point_time_unit if config.point_time_unit != "auto" else _unit(span)
+    relative_ns, first = _from_first(points, field, NS_OF_UNIT[unit], span * NS_OF_UNIT[unit])
     span_ns = float(relative_ns.max())
     reference = _reference(first, span_ns, stamp_ns)
     stamp_at, why = _stamp_at(first, span_ns, stamp_ns, reference, arrival_ns)
@@ -148,6 +148,13 @@ def _whole_ns(value: np.generic, scale_ns: float) -> int:
 def _exact_ns(value: float, scale_ns: float) -> int:
     whole = int(np.floor(value))
     return whole * int(scale_ns) + round((value - whole) * scale_ns)
+
+
+def _robust_span(raw: np.ndarray) -> float:
+    """About the duration of the sweep, from its middle half: a few wild values must not decide."""
+    low, high = np.sort(raw)[[len(raw) // 4, -1 - len(raw) // 4]]
+    span = 2.0 * (float(high) - float(low))
+    return span if span > 0 else float(raw.max()) - float(raw.min())
 
 
 def _unit(span: float) -> str:

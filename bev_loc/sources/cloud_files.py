@@ -10,7 +10,7 @@ from ..errors import SourceError
 from ..records import LidarScan
 from . import stamps
 from .point_files import READERS, npz_keys
-from .point_scans import FirstCloud, decide_reading
+from .point_scans import FirstCloud, decide_recording
 from .scan_folder import ScanFile, ScanFolder, list_files
 
 _LOOK_AT = 5  # files at the beginning, in search of point times
@@ -31,7 +31,7 @@ def open_clouds(folder: Path, suffix: str, config: InputConfig) -> ScanFolder:
             except (DamagedScan, OSError):  # said when the stream comes to it
                 continue
 
-    reading = decide_reading(first_clouds(), str(folder), config)
+    reading = decide_recording(first_clouds(), str(folder), config)
 
     def read(file: ScanFile) -> LidarScan:
         return reading.scan(read_points(file.path), file.stamp_ns, str(file.path))

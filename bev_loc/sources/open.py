@@ -24,9 +24,14 @@ def open_source(text: str, config: InputConfig) -> Source:
 
         return open_simulated(rest, config)
     path = Path(rest if colon and prefix in _PREFIXES else text).expanduser()
-    if not path.exists():
-        raise SourceError(f"{path}: no such file or folder; expected {_KNOWN}")
-    return _open_folder(path, config) if path.is_dir() else _open_file(path, config)
+    try:
+        if not path.exists():
+            raise SourceError(f"{path}: no such file or folder; expected {_KNOWN}")
+        return _open_folder(path, config) if path.is_dir() else _open_file(path, config)
+    except OSError as error:  # a folder that may not be listed, a disk that is gone, a name that is too long
+        raise SourceError(
+            f"{path}: cannot be read ({error.strerror or error}); check the path and its rights"
+        ) from None
 
 
 def _open_file(path: Path, config: InputConfig) -> Source:
@@ -75,7 +80,7 @@ def _open_folder(path: Path, config: InputConfig) -> Source:
             from .cloud_files import open_clouds
 
             return open_clouds(path, suffix, config)
-    seen = ", ".join(sorted(entry.name for entry in path.iterdir())[:5])
+    seen = ", ".join(sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))[:5])
     raise SourceError(f"{path}: {f'holds {seen} and no scans' if seen else 'is empty'}; expected {_KNOWN}")
 
 

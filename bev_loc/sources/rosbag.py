@@ -19,7 +19,7 @@ from ..records import Dropped, ImuSample
 from .bag_topics import CLOUD, STATIC_TRANSFORMS, Topic, choose_clouds, choose_imu
 from .base import Item, Truth
 from .order import in_order
-from .point_scans import FirstCloud, ScanReading, decide_reading
+from .point_scans import FirstCloud, ScanReading, decide_recording
 from .static_frames import StaticTransform, extrinsics, static_transform
 
 _MEND = "mend it (mcap recover, rosbag reindex, ros2 bag reindex) or copy it again"
@@ -89,7 +89,7 @@ def open_bag(path: Path, config: InputConfig) -> Rosbag:
             clouds = choose_clouds(topics, config.points_topic, str(path))
             imu = choose_imu(topics, config.imu_topic, str(path))
             first_clouds = _first_clouds(reader, clouds.topic.name)
-            reading = decide_reading((seen.cloud for seen in first_clouds), f"{path}: {clouds.topic.name}", config)
+            reading = decide_recording((seen.cloud for seen in first_clouds), f"{path}: {clouds.topic.name}", config)
             samples = _first_imu(reader, imu.topic.name) if imu.topic else []
             acc_scale, imu_note = _acceleration_scale(samples, imu.topic.name if imu.topic else "")
             use_imu = acc_scale is not None

@@ -32,6 +32,10 @@ def nothing(folder: Path) -> Path:
     return folder / "absent"
 
 
+def too_long(folder: Path) -> Path:
+    return folder / ("a" * 300)
+
+
 def empty_folder(folder: Path) -> Path:
     return folder
 
@@ -148,6 +152,7 @@ def two_bags(folder: Path) -> Path:
 # what is given -> what the sentence must name
 UNUSABLE = {
     nothing: "absent: no such file or folder; expected a KITTI",
+    too_long: "cannot be read (File name too long); check the path",
     empty_folder: "is empty; expected",
     no_scans: "holds readme.md and no scans; expected",
     single_scan: "000000.bin: is a single scan; give the folder",

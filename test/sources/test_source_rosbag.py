@@ -153,6 +153,29 @@ def test_damaged_messages_are_dropped_with_topic_and_reason_and_the_rest_is_read
         assert "/points" in item.reason and str(bag.path) in item.reason and ";" in item.reason
 
 
+def test_first_clouds_that_show_nothing_do_not_decide_for_the_others(write_bag, rng):
+    blank, wild = cloud(rng, 100), cloud(rng, 100)
+    blank["x"] = np.nan
+    wild["time"][::9] = -50.0
+    with write_bag("mcap") as bag:
+        for k, points in enumerate([blank, wild, cloud(rng, 100)]):
+            bag.cloud(points, BEGIN_NS + k * SWEEP_NS)
+    source = open_source(str(bag.path), InputConfig())
+    first, dropped, last = source.stream()
+    assert np.isnan(first.points_lidar[:, 0]).all() and len(first.offsets_s) == 100
+    assert dropped.kind == "wild point times" and last.offsets_s.max() == pytest.approx(0.1)
+
+
+def test_a_bag_without_a_usable_first_cloud_is_read_without_times_and_says_so(write_bag, rng):
+    blank = cloud(rng, 100)
+    blank["x"] = np.nan
+    with write_bag("mcap") as bag:
+        bag.cloud(blank, BEGIN_NS)
+    source = open_source(str(bag.path), InputConfig())
+    assert next(iter(source.stream())).offsets_s is None
+    assert any("no valid points" in note for note in source.notes)
+
+
 def test_a_bag_without_clouds_is_an_error_that_lists_its_topics(write_bag):
     with write_bag("mcap") as bag:
         bag.imu(imu(BEGIN_NS))
