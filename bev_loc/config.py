@@ -141,6 +141,9 @@ class VerifyConfig:
     min_correlation: float = tunable(
         0.55, "of the two images once aligned", minimum=0.0, maximum=1.0, live=True
     )
+    min_structure_px: int = tunable(
+        400, "pixels above ground in each image; a barer place needs twice the inliers", unit="px", minimum=0, maximum=100000, live=True
+    )  # fmt: skip
     inlier_distance_m: float = tunable(
         0.6, "of a keypoint match to the common pose", unit="m", minimum=0.05, maximum=5.0
     )
@@ -148,7 +151,7 @@ class VerifyConfig:
         0.4, "share of the query's 0.5 m voxels above ground that are occupied in the match", minimum=0.0, maximum=1.0, live=True
     )  # fmt: skip
     max_rmse_m: float = tunable(
-        0.35, "residual of the registration", unit="m", minimum=0.01, maximum=5.0, live=True
+        0.3, "residual of the registration", unit="m", minimum=0.01, maximum=5.0, live=True
     )
     submap_keyframes: int = tunable(
         2, "neighbours on each side that join the match's cloud", minimum=0, maximum=20

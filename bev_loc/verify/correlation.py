@@ -66,7 +66,9 @@ class Correlator:
     def align(self, match: Spectra, query: Spectra) -> PlanarMatch:
         """The best of the few rotations, each with its best translation."""
         found = [self._translate(match, query, yaw_rad) for yaw_rad in self._rotations(match, query)]
-        return max(found, key=lambda planar: planar.score)
+        _, x_m, y_m, yaw_rad = max(found)
+        score = self.score(match, query, x_m, y_m, yaw_rad)
+        return PlanarMatch(method="correlation", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score)
 
     def _rotations(self, match: Spectra, query: Spectra) -> list[float]:
         correlation = np.fft.irfft((match.polar * np.conj(query.polar)).sum(0), ANGLES)
@@ -79,7 +81,8 @@ class Correlator:
             left[(peak + np.arange(-8, 9)) % ANGLES] = -np.inf
         return [float((yaw + np.pi) % (2 * np.pi) - np.pi) for yaw in yaws]
 
-    def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> PlanarMatch:
+    def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> tuple[float, float, float, float]:
+        """Height of the phase correlation's peak, and x, y, yaw there."""
         turned = self._warp(query.structure, yaw_rad, 0.0, 0.0)
         phases = _phases(np.fft.rfft2(turned * self._disc, (self._side, self._side)))
         surface = np.fft.irfft2(match.phases * np.conj(phases), (self._side, self._side))
@@ -89,8 +92,7 @@ class Correlator:
         half = self._side / 2
         x_m = -((d_row + half) % self._side - half) * self._cell_m
         y_m = -((d_col + half) % self._side - half) * self._cell_m
-        score = self.score(match, query, x_m, y_m, yaw_rad)
-        return PlanarMatch(method="correlation", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score)
+        return float(surface[row, col]), x_m, y_m, yaw_rad
 
     def score(self, match: Spectra, query: Spectra, x_m: float, y_m: float, yaw_rad: float) -> float:
         """Cosine of the two structures where the images overlap, once the query lies in the match's frame."""

@@ -24,6 +24,7 @@ from .registration import Surface, register, surface
 ACCEPTED = "accepted"
 NO_STRUCTURE = "no structure in an image"
 IMAGES_DISAGREE = "images disagree"
+TOO_BARE = "too little structure"
 CLOUD_TOO_SMALL = "too few points to register"
 DIVERGED = "registration diverged"
 LOW_OVERLAP = "low overlap"
@@ -34,6 +35,7 @@ REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say 
 MOST_SHIFT_M = 2.5  # that registration may move the pose the images gave
 MOST_TURN_RAD = np.radians(8.0)
 REGISTERED_AT_MOST = 2  # candidates of one query whose clouds are tried
+BARE_FACTOR = 2  # times the usual corners where there is little structure
 REMEMBERED = 64  # keyframes whose features are kept: neighbouring queries meet the same candidates
 
 
@@ -110,7 +112,13 @@ class Verifier:
             score=planar.score,
         )
         passed = planar.inliers >= self._verify.min_inliers or planar.score >= self._verify.min_correlation
-        return closure, planar if passed and planar.score > 0.0 else None
+        if not passed or planar.score == 0.0:
+            return closure, None
+        # A bridge between railings looks alike everywhere, clouds included: there only many corners convince.
+        structure_px = min(np.count_nonzero(keyframe.image.counts > 1) for keyframe in (query, match))
+        if structure_px < self._verify.min_structure_px and planar.inliers < BARE_FACTOR * self._verify.min_inliers:
+            return replace(closure, reason=TOO_BARE), None
+        return closure, planar
 
     def _compare_clouds(
         self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
