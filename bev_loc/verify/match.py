@@ -50,7 +50,7 @@ def describe(image: BevImage, bev: BevConfig) -> Corners:
         blurred, cols.reshape(shape).astype(np.float32), rows.reshape(shape).astype(np.float32), cv2.INTER_LINEAR
     ) if len(pixels_rc) else np.zeros((0, radii_px.size * SAMPLES), np.float32)
     rings = rings.reshape(len(pixels_rc), radii_px.size, SAMPLES)
-    harmonics = np.sqrt(np.abs(np.fft.rfft(rings, axis=2))[:, :, :HARMONICS]).reshape(len(pixels_rc), -1)
+    harmonics = np.sqrt(np.abs(np.fft.rfft(rings, axis=2))[:, :, :HARMONICS]).reshape(len(pixels_rc), radii_px.size * HARMONICS)
     lengths = np.linalg.norm(harmonics, axis=1, keepdims=True)
     return Corners(
         xy_m=grid.to_metres(pixels_rc, bev), descriptors=(harmonics / np.maximum(lengths, 1e-9)).astype(np.float32)
