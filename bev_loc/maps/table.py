@@ -31,7 +31,7 @@ def encode(rows: list[Row], closures: tuple[Closure, ...]) -> bytes:
         "path_m": np.array([e.path_m for e in entries], float),
         "T_odom_kf": np.array([e.T_odom_kf for e in entries], float).reshape(-1, 4, 4),
         "T_map_kf": np.array([e.T_map_kf for e in entries], float).reshape(-1, 4, 4),
-        "descriptor": np.array([e.descriptor for e in entries], np.float16).reshape(-1, dimension),
+        "descriptor": np.array([e.descriptor for e in entries], np.float16).reshape(len(entries), dimension),
         "keyframe_file": np.array([row.file for row in rows], "S64"),
         "sha256": np.array([row.sha256 for row in rows], "S64"),
         "closure_ends": np.array([(c.query_id, c.match_id) for c in closures], np.int64).reshape(-1, 2),
