@@ -1,6 +1,7 @@
 """How topics are delivered: clouds reliably, maps to late joiners too."""
 
 from collections.abc import Callable
+from copy import copy
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -25,19 +26,17 @@ class CloudSubscription:
         self._topic = topic
         self._take = take
         self._retry = None
-        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
-        self._subscription = self._subscribe(ReliabilityPolicy.RELIABLE, events)
+        self._subscription = node.create_subscription(
+            PointCloud2, topic, take, copy(CLOUD),  # an override writes into it
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Stop listening."""
+        if self._retry is not None:
+            self._node.destroy_timer(self._retry)
         self._node.destroy_subscription(self._subscription)
-
-    def _subscribe(self, reliability: ReliabilityPolicy, events: SubscriptionEventCallbacks | None):
-        qos = QoSProfile(depth=CLOUD.depth, history=CLOUD.history, reliability=reliability)
-        return self._node.create_subscription(
-            PointCloud2, self._topic, self._take, qos,
-            event_callbacks=events, qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )  # fmt: skip
 
     def _on_incompatible(self, event: object) -> None:
         if self._retry is None:  # outside this callback: it belongs to the subscription that has to go
@@ -45,9 +44,10 @@ class CloudSubscription:
 
     def _fall_back(self) -> None:
         self._node.destroy_timer(self._retry)
-        self._node.destroy_subscription(self._subscription)
         self._node.get_logger().warning(
             f"a publisher of '{self._subscription.topic_name}' is best effort: listening so too; "
             "big clouds will arrive incompletely unless it is made reliable or the shared-memory profile is used"
         )
-        self._subscription = self._subscribe(ReliabilityPolicy.BEST_EFFORT, None)
+        self._node.destroy_subscription(self._subscription)
+        offered = QoSProfile(depth=CLOUD.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._subscription = self._node.create_subscription(PointCloud2, self._topic, self._take, offered)

@@ -1,0 +1,100 @@
+"""Everything for one vehicle: sensors or a recording, odometry, localization, and rviz to look at it.
+
+`ros2 launch bev_loc localization.launch.py --show-args` is the manual.
+"""
+
+import os
+from pathlib import Path
+
+from bev_loc.thread_environment import set_thread_environment, thread_environment
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+SHARE = Path(__file__).resolve().parents[1]
+BOOLEAN = ["true", "false"]
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        "source", default_value="live",
+        description="live: the sensors' own topics; or a recording to replay: a path, kitti:PATH, bag:PATH or sim:NAME",
+    ),
+    DeclareLaunchArgument("rate", default_value="1.0", description="speed of the replay; 0: as fast as odometry follows"),
+    DeclareLaunchArgument("map", default_value="", description="map folder to localize in; empty: build a new map"),
+    DeclareLaunchArgument(
+        "mapping", default_value="auto", choices=["auto", *BOOLEAN],
+        description="build or extend a map; auto: only when no map is given",
+    ),
+    DeclareLaunchArgument(
+        "save_map", default_value="", description="folder that a clean exit and ~/save_map write the map to; empty: nowhere"
+    ),
+    DeclareLaunchArgument(
+        "points_topic", default_value="", description="point cloud topic, live or in the bag; empty: points, in a bag the largest"
+    ),
+    DeclareLaunchArgument(
+        "imu_topic", default_value="", description="IMU topic, live or in the bag; empty: imu, in a bag the fastest"
+    ),
+    DeclareLaunchArgument(
+        "params_file", default_value="",
+        description="parameters of all nodes (config/ros_parameters.yaml is the template); empty: the defaults",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time", default_value="false", choices=BOOLEAN,
+        description="follow /clock; a replayed recording then publishes it",
+    ),
+    DeclareLaunchArgument(
+        "namespace", default_value="", description="of all nodes and topics; /tf moves into it too, one robot per namespace"
+    ),
+    DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEAN, description="show map, scan, path and closures"),
+)  # fmt: skip
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, environment, nodes."""
+    set_thread_environment()
+    environment = thread_environment()
+    # Fast DDS renamed the variable with version 3, after Jazzy
+    profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO") == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"
+    if profile not in os.environ:
+        environment[profile] = str(SHARE / "config" / "fastdds_shared_memory.xml")
+    settings = [SetEnvironmentVariable(name, value) for name, value in environment.items()]
+    return LaunchDescription([*ARGUMENTS, *settings, OpaqueFunction(function=nodes)])
+
+
+def nodes(context: LaunchContext) -> list[Node]:
+    """The processes for the arguments given."""
+    given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    live, sim_time = given["source"] == "live", given["use_sim_time"] == "true"
+    mapping = not given["map"] if given["mapping"] == "auto" else given["mapping"] == "true"
+    if not (mapping or given["map"]):
+        raise RuntimeError("mapping:=false needs a map: give map:=DIR, or leave mapping out to build one")
+    topics = {"points": given["points_topic"], "imu": given["imu_topic"]}
+
+    def node(executable: str, parameters: dict, remappings: list[tuple[str, str]] = [], **more) -> Node:
+        files = [given["params_file"]] if given["params_file"] and executable != "rviz2" else []
+        in_namespace = [("/tf", "tf"), ("/tf_static", "tf_static")] if given["namespace"] else []
+        return Node(
+            package="rviz2" if executable == "rviz2" else "bev_loc",
+            executable=executable,
+            name=executable,
+            namespace=given["namespace"],
+            parameters=[*files, {"use_sim_time": sim_time, **parameters}],
+            remappings=[*remappings, *in_namespace],
+            output="screen",
+            **more,
+        )
+
+    started = [
+        node("odometry_node", {}, [(name, topic) for name, topic in topics.items() if live and topic]),
+        node(
+            "localization_node",
+            {"map": given["map"], "mapping": bool(given["map"]) and mapping, "save_map_path": given["save_map"]},
+        ),
+    ]
+    if not live:
+        in_recording = {f"input.{name}_topic": topic for name, topic in topics.items() if topic}
+        replay = {"source": given["source"], "rate": float(given["rate"]), "clock": sim_time}
+        started.append(node("source_node", replay | {"wait_for": "points cloud_deskewed"} | in_recording))
+    if given["rviz"] == "true":
+        started.append(node("rviz2", {}, arguments=["-d", str(SHARE / "rviz" / "localization.rviz")]))
+    return started

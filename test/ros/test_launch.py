@@ -1,0 +1,99 @@
+"""The launch file, executed with a recording stand-in: what would be started for which arguments."""
+
+from itertools import product
+from xml.etree import ElementTree
+
+import pytest
+
+from bev_loc.ros.node_parameters import NODE_PARAMETERS
+from ros.launch_recorder import Launched
+
+
+@pytest.fixture
+def launch(repository, monkeypatch):
+    """Executes the launch file with arguments."""
+    return lambda **arguments: Launched(repository / "launch" / "localization.launch.py", arguments, monkeypatch)
+
+
+def test_every_argument_has_a_description(launch):
+    arguments = launch().arguments
+    assert {"map", "source", "mapping", "rviz", "params_file", "points_topic", "imu_topic", "use_sim_time", "namespace"} <= set(arguments)
+    assert all(len(argument.description) > 20 for argument in arguments.values())
+
+
+def test_live_sensors_need_two_nodes_and_their_topics_are_remapped(launch):
+    started = launch(points_topic="/os1/points", imu_topic="/os1/imu").nodes
+    assert set(started) == {"odometry_node", "localization_node"}
+    assert set(started["odometry_node"].remappings) == {("points", "/os1/points"), ("imu", "/os1/imu")}
+    assert started["localization_node"].values["mapping"] is False and started["localization_node"].values["map"] == ""
+
+
+def test_a_recording_is_replayed_by_a_third_node_that_waits_for_the_others(launch):
+    started = launch(source="bag:/data/drive.mcap", points_topic="/os1/points", rate="0.5").nodes
+    values = started["source_node"].values
+    assert values["source"] == "bag:/data/drive.mcap" and values["rate"] == 0.5 and values["clock"] is False
+    assert values["input.points_topic"] == "/os1/points" and values["wait_for"] == "points cloud_deskewed"
+    assert started["odometry_node"].remappings == []
+
+
+@pytest.mark.parametrize(
+    ("map_folder", "mapping", "extends"),
+    [("", "auto", False), ("", "true", False), ("/m", "auto", False), ("/m", "false", False), ("/m", "true", True)],
+)
+def test_a_map_is_built_used_or_extended(launch, map_folder, mapping, extends):
+    values = launch(map=map_folder, mapping=mapping).nodes["localization_node"].values
+    assert (values["map"], values["mapping"]) == (map_folder, extends)
+
+
+def test_neither_a_map_nor_mapping_is_refused(launch):
+    with pytest.raises(RuntimeError, match="map:=DIR"):
+        launch(mapping="false")
+
+
+@pytest.mark.parametrize(("name", "value"), [("rviz", "yes"), ("mapping", "on"), ("use_sim_time", "1")])
+def test_a_switch_takes_only_its_choices(launch, name, value):
+    with pytest.raises(RuntimeError, match=name):
+        launch(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("source", "map_folder", "sim_time", "namespace", "rviz", "params_file"),
+    product(["live", "kitti:/data/00"], ["", "/maps/a"], ["false", "true"], ["", "robot1"], ["false", "true"], ["", "/p.yaml"]),
+)
+def test_every_combination_starts_nodes_with_parameters_that_exist(
+    launch, repository, source, map_folder, sim_time, namespace, rviz, params_file
+):
+    launched = launch(source=source, map=map_folder, use_sim_time=sim_time, namespace=namespace, rviz=rviz, params_file=params_file)
+    started = launched.nodes
+    assert ("source_node" in started) == (source != "live") and ("rviz2" in started) == (rviz == "true")
+    for name, node in started.items():
+        assert node.namespace == namespace and node.values["use_sim_time"] is (sim_time == "true")
+        assert (("/tf", "tf") in node.remappings) == bool(namespace)
+        if name == "rviz2":
+            assert node.files == [] and node.arguments == ["-d", str(repository / "rviz" / "localization.rviz")]
+            continue
+        assert node.package == "bev_loc" and (repository / "scripts" / name).is_file()
+        assert node.files == ([params_file] if params_file else [])
+        declared = {leaf.key: leaf for leaf in NODE_PARAMETERS[name]}
+        for key, value in node.values.items():
+            assert key.startswith("input.") or key == "use_sim_time" or type(value).__name__ == declared[key].kind
+    if "source_node" in started:
+        assert started["source_node"].values["clock"] is (sim_time == "true")
+
+
+def test_the_shared_memory_profile_is_set_for_every_process_and_holds_big_clouds(launch, repository, monkeypatch):
+    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = repository / "config" / "fastdds_shared_memory.xml"
+    for distribution, name in (("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE")):
+        monkeypatch.setenv("ROS_DISTRO", distribution)
+        assert launch().environment[name] == str(file)
+    assert launch().environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    sizes = [int(e.text) for e in ElementTree.parse(file).iter() if e.tag.endswith("segment_size")]
+    assert sizes == [32 * 2**20]
+
+
+def test_a_profile_of_the_users_own_stays(launch, monkeypatch):
+    monkeypatch.setenv("ROS_DISTRO", "kilted")
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/etc/my_profile.xml")
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in launch().environment

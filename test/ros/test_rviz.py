@@ -1,0 +1,45 @@
+"""The rviz configuration shows topics that exist, with the types and the delivery that the nodes offer."""
+
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
+
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+pytestmark = pytest.mark.ros
+
+TYPE_OF_DISPLAY = {
+    "PointCloud2": "sensor_msgs/msg/PointCloud2",
+    "Path": "nav_msgs/msg/Path",
+    "MarkerArray": "visualization_msgs/msg/MarkerArray",
+    "PoseWithCovariance": "geometry_msgs/msg/PoseWithCovarianceStamped",
+    "Image": "sensor_msgs/msg/Image",
+}
+DURABILITY = {"Transient Local": DurabilityPolicy.TRANSIENT_LOCAL, "Volatile": DurabilityPolicy.VOLATILE}
+RELIABILITY = {"Reliable": ReliabilityPolicy.RELIABLE, "Best Effort": ReliabilityPolicy.BEST_EFFORT}
+
+
+def test_every_display_has_a_topic_of_its_type_and_delivery(ros, repository):
+    manager = yaml.safe_load((repository / "rviz" / "localization.rviz").read_text())["Visualization Manager"]
+    displays = {d["Name"]: d for d in manager["Displays"] if "Topic" in d}
+    assert set(displays) == {"map", "scan", "path", "closures", "pose", "bird's-eye view"}
+    assert manager["Global Options"]["Fixed Frame"] == "map"
+    assert any(d["Class"].endswith("/TF") for d in manager["Displays"])
+
+    ros.start("odometry_node")
+    ros.start("localization_node")
+    for name, display in displays.items():
+        topic, kind = display["Topic"], display["Class"].split("/")[1]
+        offered = []
+        ros.spin_until(
+            lambda: offered.extend(ros.node.get_publishers_info_by_topic(topic["Value"])) or offered, f"a publisher of {topic['Value']}"
+        )
+        assert {o.topic_type for o in offered} == {TYPE_OF_DISPLAY[kind]}, name
+        for o in offered:
+            assert RELIABILITY[topic["Reliability Policy"]] == o.qos_profile.reliability, name
+            assert DURABILITY[topic["Durability Policy"]] == o.qos_profile.durability, name
+    pose_tool = next(t for t in manager["Tools"] if t["Class"].endswith("/SetInitialPose"))["Topic"]["Value"]
+    listening = []
+    ros.spin_until(lambda: listening.extend(ros.node.get_subscriptions_info_by_topic(pose_tool)) or listening, pose_tool)
+    assert listening[0].topic_type == "geometry_msgs/msg/PoseWithCovarianceStamped"
