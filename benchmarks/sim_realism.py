@@ -84,8 +84,8 @@ def real_sets(data: Path, elevations: np.ndarray, scans: int) -> dict[str, list[
 def simulated_set(text: str, elevations: np.ndarray, scans: int) -> list[np.ndarray]:
     """Range images spread evenly over a simulated drive."""
     simulation = simulate(parse(text))
-    sweep = simulation.scanner()
-    return [to_image(sweep(int(k)).points_lidar.astype(float), elevations)
+    scanner = simulation.scanner()
+    return [to_image(scanner.sweep(int(k)).points_lidar.astype(float), elevations)
             for k in np.linspace(20, simulation.scan_count - 20, scans)]  # fmt: skip
 
 

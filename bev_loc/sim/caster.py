@@ -27,6 +27,15 @@ class Moving:
     v_m_s: np.ndarray  # (3,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What rays meet: range (infinite for none), surface normal and material."""
+
+    ranges_m: np.ndarray  # (N,) float32
+    normals: np.ndarray  # (N, 3) float32
+    materials: np.ndarray  # (N,) uint8
+
+
 class Caster:
     """A world ready to be scanned by one lidar."""
 
@@ -36,7 +45,7 @@ class Caster:
         self._movers = [(_scene(part), part.materials, _radius(part)) for part in movers]
         count = len(model.directions)
         self._hidden = hidden_by_own_car(model.directions) if model.own_car else np.zeros(count, bool)
-        self._rays, self._found = np.empty((count, 6), np.float32), np.empty(count, np.uint8)
+        self._rays = np.empty((count, 6), np.float32)
         self._measured, self._intensity = np.empty(count, np.float32), np.empty(count, np.float32)
         self._limits = np.array([model.min_range_m, model.max_range_m, model.noise_m, model.reach, model.lost])
 
@@ -51,36 +60,44 @@ class Caster:
             c, s = np.cos(2.39996 * index), np.sin(2.39996 * index)
             directions = (directions @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])).astype(np.float32)
         kernels.make_rays(directions, model.firing, poses(start_s + model.firing_s), self._rays)
-        hit = self._scene.cast_rays(o3d.core.Tensor.from_numpy(self._rays))
-        ranges, normals = hit["t_hit"].numpy(), hit["primitive_normals"].numpy()
-        kernels.look_up(hit["primitive_ids"].numpy(), self._materials, self._found)
-        for thing in moving:
-            self._cast_moving(thing, ranges, normals)
+        seen = self.look(self._rays, model.offsets_s, moving)
         kernels.receive(
-            self._rays, ranges, normals, self._found, self._hidden, REFLECTIVITY, RETURNING, self._limits,
+            self._rays, seen.ranges_m, seen.normals, seen.materials, self._hidden, REFLECTIVITY, RETURNING, self._limits,
             np.uint64((seed * 1_000_003 + index * 7919 + 12345) % 2**63), self._measured, self._intensity,
         )  # fmt: skip
         points, times, shine, rings = kernels.pack(directions, self._measured, self._intensity, model.offsets_s, model.rings)
         return Sweep(stamp_ns=stamp_ns, points_lidar=points, offsets_s=times, intensity=shine, rings=rings)
 
-    def _cast_moving(self, thing: Moving, ranges: np.ndarray, normals: np.ndarray) -> None:
+    def look(self, rays: np.ndarray, offsets_s: np.ndarray, moving: tuple[Moving, ...] = ()) -> Seen:
+        """What (N, 6) float32 world rays meet, each at its own (N,) time after the scan's start."""
+        hit = self._scene.cast_rays(o3d.core.Tensor.from_numpy(rays))
+        seen = Seen(
+            ranges_m=hit["t_hit"].numpy(), normals=hit["primitive_normals"].numpy(),
+            materials=np.empty(len(rays), np.uint8),
+        )  # fmt: skip
+        kernels.look_up(hit["primitive_ids"].numpy(), self._materials, seen.materials)
+        for thing in moving:
+            self._meet(thing, rays, offsets_s, seen)
+        return seen
+
+    def _meet(self, thing: Moving, rays: np.ndarray, offsets_s: np.ndarray, seen: Seen) -> None:
         """Rays are carried into the thing's own frame at their own time, so it is distorted as a real one is."""
         scene, materials, radius = self._movers[thing.kind]
-        period = 1.0 / self._model.rate_hz
-        middle = thing.xyz + 0.5 * period * thing.v_m_s
-        near = kernels.near_sphere(self._rays, ranges, middle, radius + 0.5 * period * float(np.linalg.norm(thing.v_m_s)))
+        half_s = 0.5 / self._model.rate_hz
+        reach = radius + half_s * float(np.linalg.norm(thing.v_m_s))
+        near = kernels.near_sphere(rays, seen.ranges_m, thing.xyz + half_s * thing.v_m_s, reach)
         if not len(near):
             return
         c, s = np.cos(thing.yaw_rad), np.sin(thing.yaw_rad)
         R = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        at = thing.xyz + self._model.offsets_s[near, None] * thing.v_m_s
-        rays = np.hstack([(self._rays[near, :3] - at) @ R, self._rays[near, 3:] @ R]).astype(np.float32)
-        hit = scene.cast_rays(o3d.core.Tensor.from_numpy(rays))
-        closer = hit["t_hit"].numpy() < ranges[near]
+        at = thing.xyz + offsets_s[near, None] * thing.v_m_s
+        own = np.hstack([(rays[near, :3] - at) @ R, rays[near, 3:] @ R]).astype(np.float32)
+        hit = scene.cast_rays(o3d.core.Tensor.from_numpy(own))
+        closer = hit["t_hit"].numpy() < seen.ranges_m[near]
         near = near[closer]
-        ranges[near] = hit["t_hit"].numpy()[closer]
-        normals[near] = hit["primitive_normals"].numpy()[closer] @ R.T
-        self._found[near] = materials[hit["primitive_ids"].numpy()[closer]]
+        seen.ranges_m[near] = hit["t_hit"].numpy()[closer]
+        seen.normals[near] = hit["primitive_normals"].numpy()[closer] @ R.T
+        seen.materials[near] = materials[hit["primitive_ids"].numpy()[closer]]
 
 
 def _scene(mesh: Mesh) -> "o3d.t.geometry.RaycastingScene":

@@ -1,6 +1,6 @@
 """Furnishes streets: houses in lots, kerbs, parked cars, trees, poles, each only where it is free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,11 @@ class Style:
     tree_spacing_m: float = 9.0
     car: float = 0.62
     pole_spacing_m: float = 24.0
-    clutter: float = 0.35  # signs, cabinets, people per 8 m
+    clutter: float = 0.35  # chance of a sign, a cabinet, a person every 14 m
+
+    def on(self, street: "Style") -> "Style":
+        """These habits beside a street of another width."""
+        return replace(self, road_half_m=street.road_half_m, driven_half_m=street.driven_half_m, pavement_m=street.pavement_m)
 
 
 class Layout:
@@ -55,10 +59,9 @@ class Layout:
             self._band(street, style.road_half_m + style.pavement_m, PAVEMENT)
         crossed = np.zeros_like(self.level)
         for street in streets:
-            own = np.zeros_like(self.level)
-            own[self._cells(_across(street, style.road_half_m))] = 1
-            crossed += own
-        self.level[crossed == 1] = np.maximum(self.level[crossed == 1], CARRIAGEWAY)
+            rows, columns = self._cells(_across(street, style.road_half_m))
+            crossed.ravel()[np.unique(rows * self.level.shape[1] + columns)] += 1
+        self.level[crossed == 1] = CARRIAGEWAY
         self.level[crossed > 1] = DRIVEN
         for street in streets:
             self._band(street, style.driven_half_m, DRIVEN)

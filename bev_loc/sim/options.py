@@ -32,6 +32,8 @@ class SimOptions:
     blocks: int = _option(4, "size of towns and campuses, blocks each way")
     cars: int = _option(-1, "which parked cars; -1: by pass and season")
     run: int = _option(0, "another run of the same drive: other noise, other wandering in the lane")
+    trajectory: str = _option("", "file of poses (TUM, KITTI) to drive along")
+    imu_file: str = _option("", "file of real IMU samples with their GPS/INS track (.npz)")
     faults: tuple[Fault, ...] = _option((), "KIND@SECOND[:AMOUNT], several joined by '+'")
 
 

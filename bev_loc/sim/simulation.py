@@ -1,7 +1,8 @@
 """A whole simulated drive: world, trajectory, lidar and IMU put together into one ordered stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from .imu import ImuModel, ImuTrack, felt, measured, sample_times
 from .lidar import LidarModel, preset
 from .options import SimOptions
 from .sweep import Sweep
-from .traffic import Traffic
+from .track import load_track, refuse_off_ground
 from .trajectory import plan
 from .world import Route, World, WorldOptions
-from .worlds import build_world
+from .worlds import AROUND, around, build_world
+
+if TYPE_CHECKING:
+    from .scanner import Scanner
 
 BEGIN_NS = 1_000_000_000_000  # the stamp of the drive's first moment
 TRUTH_HZ = 100.0
@@ -37,6 +41,7 @@ class Simulation:
     T_base_imu: np.ndarray  # (4, 4) as it is reported: wrong when that fault is asked for
     begin_s: float  # of the drive, where the stream begins
     end_s: float
+    notes: tuple[str, ...]  # what is simulated, faults, the residual of a real IMU
 
     @property
     def scan_count(self) -> int:
@@ -57,7 +62,7 @@ class Simulation:
         return disturbed(self._clean(), self.options.faults, BEGIN_NS)
 
     def _clean(self) -> Iterator[Sweep | ImuSample]:
-        sweep = self.scanner()
+        scanner = self.scanner()
         samples = _samples(self)
         waiting = next(samples, None)
         for index in range(self.scan_count):
@@ -65,57 +70,69 @@ class Simulation:
             while waiting is not None and waiting.stamp_ns <= end_ns:
                 yield waiting
                 waiting = next(samples, None)
-            yield sweep(index)
+            yield scanner.sweep(index)
 
-    def scanner(self) -> Callable[[int], Sweep]:
-        """A function that casts the sweep of an index, in any order, without the faults."""
-        from .caster import Caster, Moving  # Open3D, half a second
+    def scanner(self) -> "Scanner":
+        """Casts single sweeps of this drive, in any order, without the faults."""
+        from .scanner import Scanner  # Open3D, half a second
 
-        options, period = self.options, 1.0 / self.lidar.rate_hz
-        seed = options.seed * 97 + options.run * 13 + (options.drive == "other")
-        traffic = Traffic(self.world, self.drive, self.route.points, options.moving, seed) if options.moving else None
-        caster = Caster(self.world.mesh, self.lidar, traffic.meshes if traffic else ())
-
-        def sweep(index: int) -> Sweep:
-            start = self.begin_s + index * period
-            seen = traffic.during(start, period) if traffic else []
-            moving = tuple(Moving(kind=kind, xyz=xyz, yaw_rad=yaw, v_m_s=v) for kind, xyz, yaw, v in seen)
-            return caster.scan(self.drive.poses, start, index, seed, self.stamp_ns(start), moving)
-
-        return sweep
+        return Scanner(self)
 
 
 def simulate(options: SimOptions) -> Simulation:
-    """World, trajectory and IMU of these options; SourceError when a name is unknown."""
+    """World, trajectory and IMU of these options; SourceError when a name is unknown or a given track is impossible."""
     lidar = preset(options.lidar)
     other = options.drive == "other"
     cars = options.cars if options.cars >= 0 else int(other) + 2 * options.season
-    world = build_world(options.world, WorldOptions(
-        seed=options.seed, cars=cars, foliage=0.15 if options.season else 1.0, blocks=options.blocks,
-    ))  # fmt: skip
+    land = WorldOptions(seed=options.seed, cars=cars, foliage=0.15 if options.season else 1.0, blocks=options.blocks)
+    if options.trajectory or options.imu_file:
+        return _along_given(options, land, lidar)
+    world = build_world(options.world, land)
     route = world.other if other else world.route
     drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + other, speed=options.speed)
     for fault in options.faults:
         if fault.kind == "kidnap":
             drive = Kidnapped(drive, options.start + fault.at_s, fault.amount)
-    return assemble(options, world, route, drive, lidar)
+    return _assembled(options, world, route, drive, lidar, T_BASE_IMU, None, ())
 
 
-def assemble(options: SimOptions, world: World, route: Route, drive: Drive, lidar: LidarModel) -> Simulation:
-    """The simulation of a drive that is already planned."""
+def _along_given(options: SimOptions, land: WorldOptions, lidar: LidarModel) -> Simulation:
+    """The simulation along poses or a GPS/INS track from a file, in a world around it or in a known one."""
+    track = load_track(options.trajectory, options.imu_file)
+    world = around.build(land, track.drive) if options.world == AROUND else build_world(options.world, land)
+    refuse_off_ground(track.drive, world)
+    T_base_imu = T_BASE_IMU if track.imu is None else track.T_base_imu
+    return _assembled(options, world, world.route, track.drive, lidar, T_base_imu, track.imu, track.notes)
+
+
+def _assembled(
+    options: SimOptions, world: World, route: Route, drive: Drive, lidar: LidarModel, T_base_imu: np.ndarray,
+    recorded: ImuTrack | None, notes: tuple[str, ...],
+) -> Simulation:  # fmt: skip
     begin = min(options.start, max(0.0, drive.duration_s - 1.0))
     end = min(drive.duration_s, begin + options.seconds) if options.seconds else drive.duration_s
     turned = sum(fault.amount for fault in options.faults if fault.kind == "extrinsic")
-    reported = T_BASE_IMU @ se3.from_xyz_rpy((0.0, 0.0, 0.0, 0.0, 0.0, np.radians(turned)))
+    reported = T_base_imu @ se3.from_xyz_rpy((0.0, 0.0, 0.0, 0.0, 0.0, np.radians(turned)))
     imu = None
-    if options.imu:
+    if recorded is not None:
+        inside = (recorded.t_s >= begin) & (recorded.t_s <= end)
+        imu = ImuTrack(t_s=recorded.t_s[inside], gyro_rad_s=recorded.gyro_rad_s[inside], acc_m_s2=recorded.acc_m_s2[inside])
+    elif options.imu:
         t = begin + sample_times(end - begin, options.imu)
         rng = np.random.default_rng([options.seed, 5, options.run, options.drive == "other"])
-        imu = measured(felt(drive, t, T_BASE_IMU), _imu_model(options), rng)
+        imu = measured(felt(drive, t, T_base_imu), _imu_model(options), rng)
     return Simulation(
         options=options, world=world, route=route, drive=drive, lidar=lidar, imu=imu, T_base_imu=reported,
-        begin_s=begin, end_s=end,
+        begin_s=begin, end_s=end, notes=(*_notes(options, world, recorded is not None), *notes),
     )  # fmt: skip
+
+
+def _notes(options: SimOptions, world: World, real_imu: bool) -> tuple[str, ...]:
+    imu = "real IMU samples" if real_imu else f"{options.imu:g} Hz IMU" if options.imu else "no IMU"
+    what = "the lidar is simulated" if real_imu else "everything is simulated"
+    first = f"{what}: world '{options.world}' (seed {options.seed}, {len(world.mesh.triangles)} triangles), lidar {options.lidar}, {imu}"
+    faults = (f"fault on purpose: {fault.kind} at {fault.at_s:g} s, amount {fault.amount:g}" for fault in options.faults)
+    return first, *faults
 
 
 def _imu_model(options: SimOptions) -> ImuModel:

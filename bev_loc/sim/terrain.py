@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from .meshes import Mesh
 
@@ -41,6 +42,23 @@ def rolling(rng: np.random.Generator, slope: float, shortest_m: float = 150.0, l
         amplitude_m=slope * np.sqrt(2.0 / count) / number,
         phase_rad=rng.uniform(0, 2 * np.pi, count),
     )
+
+
+class Draped:
+    """Land under a driven track: near it at the track's height, farther off ever smoother."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        """From (N, 3) points on the road, about 2 m apart."""
+        self._tree, self._z = cKDTree(points[:, :2]), points[:, 2]
+
+    def height(self, xy: np.ndarray) -> np.ndarray:
+        """(N,) metres: the mean of the nearest 40 points with Gaussian weights that widen with distance."""
+        count = min(40, len(self._z))
+        away, index = self._tree.query(np.asarray(xy), k=count)
+        away, index = away.reshape(-1, count), index.reshape(-1, count)
+        wide = 3.0 + 0.8 * away[:, :1]
+        weight = np.exp(-0.5 * (away**2 - away[:, :1] ** 2) / wide**2)
+        return (weight * self._z[index]).sum(1) / weight.sum(1)
 
 
 def ground_mesh(

@@ -7,7 +7,7 @@ import numpy as np
 from ..config import InputConfig
 from ..geometry import se3
 from ..records import ImuSample, LidarScan
-from ..sim.options import SimOptions, parse
+from ..sim.options import parse
 from ..sim.simulation import Simulation, simulate
 from .base import Item, Truth
 
@@ -21,7 +21,7 @@ class SimulatedSource:
         self.scan_count: int | None = simulation.scan_count
         self.T_base_lidar = se3.from_xyz_rpy(input.T_base_lidar) if input.T_base_lidar else np.eye(4)
         self.T_base_imu = se3.from_xyz_rpy(input.T_base_imu) if input.T_base_imu else simulation.T_base_imu
-        self.notes = _notes(simulation)
+        self.notes = simulation.notes
 
     def stream(self) -> Iterator[Item]:
         """IMU samples and raw scans with per-point times, in order of arrival; every call starts anew."""
@@ -40,14 +40,3 @@ class SimulatedSource:
 def open_simulated(name: str, input: InputConfig) -> SimulatedSource:
     """The source of `NAME[,key=value]...` (without `sim:`); SourceError lists known worlds, options and presets."""
     return SimulatedSource(simulate(parse(name.removeprefix("sim:"))), name.removeprefix("sim:"), input)
-
-
-def _notes(simulation: Simulation) -> tuple[str, ...]:
-    options: SimOptions = simulation.options
-    imu = f"{options.imu:g} Hz IMU" if options.imu else "no IMU"
-    notes = [
-        f"everything is simulated: world '{options.world}' (seed {options.seed}, {len(simulation.world.mesh.triangles)} triangles), "
-        f"lidar {options.lidar}, {imu}"
-    ]
-    notes += [f"fault on purpose: {fault.kind} at {fault.at_s:g} s, amount {fault.amount:g}" for fault in options.faults]
-    return tuple(notes)

@@ -8,9 +8,13 @@ WORLDS = {
     "town": town.build,
 }
 
+AROUND = "around"  # `around.build` needs a drive
+
 
 def build_world(name: str, options: WorldOptions = WorldOptions()) -> World:
     """The world called `name`; SourceError lists the known ones."""
+    if name == AROUND:
+        raise SourceError(f"world '{AROUND}' is laid out around a track: give one with trajectory=FILE or imu_file=FILE")
     if name not in WORLDS:
-        raise SourceError(f"no world is called '{name}'; the known ones are {', '.join(sorted(WORLDS))}")
+        raise SourceError(f"no world is called '{name}'; the known ones are {', '.join(sorted([*WORLDS, AROUND]))}")
     return WORLDS[name](options)
