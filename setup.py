@@ -30,7 +30,7 @@ setup(
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
         "PyYAML>=6.0",
-        "rosbags>=0.10",
+        "rosbags>=0.11",
         "scipy>=1.11",
         "small_gicp>=1.0",
         "tqdm>=4.60",

@@ -13,7 +13,7 @@ from ..config import Config
 from ..errors import EstimateError, SourceError
 from ..evaluation.report import Report
 from ..evaluation.run_record import RunRecord, run_system
-from ..evaluation.trajectory import Trajectory, compare
+from ..evaluation.trajectory import Trajectory, TrajectoryErrors, compare
 from ..geometry import se3
 from ..localizer import Localizer
 from ..maps.bundle import load_map, save_map
@@ -44,6 +44,13 @@ class Session:
     title: str = ""
     record: RunRecord = field(default_factory=RunRecord)
     interrupted: bool = False
+    result: Result | None = None
+
+    @property
+    def truth(self) -> Trajectory | None:
+        """Stamps and poses of the base in the truth's frame, where the source knows them."""
+        truth = self.source.truth()
+        return None if truth is None else (truth.stamps_ns, truth.T_truth_base)
 
     @classmethod
     def prepare(
@@ -91,12 +98,12 @@ class Session:
             self.interrupted = True
             print("bev_loc: interrupted, writing what is there", file=sys.stderr)
         finally:
-            result = self._write(time.perf_counter() - start_s)
-            events.close(**result.fields)
+            self.result = self._write(time.perf_counter() - start_s)
+            events.close(**self.result.fields)
         if not self.record.stamps_ns and not self.interrupted:
             why = _counts(self.record.dropped_by_reason) or "the source delivered none"
             raise SourceError(f"{self.source.name}: no scan gave a pose ({why}); {self.out / FILE} names each")
-        return result
+        return self.result
 
     def _write(self, wall_s: float) -> Result:
         record, trajectory = self.record, self.localizer.trajectory()
@@ -136,27 +143,24 @@ class Session:
 
     def _against_truth(self, trajectory: Trajectory) -> dict[str, float]:
         """Errors of both trajectories where the source knows the truth."""
-        truth = self.source.truth()
-        if truth is None:
-            return {}
         found: dict[str, float] = {}
         for name, estimate in (("odometry", self.record.odometry), ("trajectory", trajectory)):
-            try:
-                found[f"{name}_ate_rmse_m"] = compare(estimate, (truth.stamps_ns, truth.T_truth_base)).ate_rmse_m
-            except EstimateError:
-                continue  # too few poses, or truth of another time: no figure is the honest answer
+            errors = self._errors(estimate)
+            if errors is not None:
+                found[f"{name}_ate_rmse_m"] = errors.ate_rmse_m
         return found
 
     def _truth_in_map(self, trajectory: Trajectory) -> np.ndarray | None:
         """(N, 4, 4) truth laid over the trajectory by the best rigid alignment."""
-        truth = self.source.truth()
-        if truth is None:
-            return None
+        errors = self._errors(trajectory)
+        return None if errors is None else se3.inverse(errors.T_ref_est) @ self.truth[1]
+
+    def _errors(self, estimate: Trajectory) -> TrajectoryErrors | None:
+        """Against the truth; None without one, or with too few poses for an honest figure."""
         try:
-            T_truth_map = compare(trajectory, (truth.stamps_ns, truth.T_truth_base)).T_ref_est
+            return None if self.truth is None else compare(estimate, self.truth)
         except EstimateError:
             return None
-        return se3.inverse(T_truth_map) @ truth.T_truth_base
 
 
 @dataclass(slots=True, eq=False)
