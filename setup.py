@@ -4,14 +4,23 @@ import re
 from glob import glob
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
 
-here = Path(__file__).parent
+here = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 version = re.search(r'__version__ = "(.+)"', (here / "bev_loc/__init__.py").read_text()).group(1)
 nodes = ("odometry_node", "localization_node", "source_node")
 
+
+class WithData(Distribution):
+    """Editable installs ask this before they install data files; without it `ros2 run` would find nothing there."""
+
+    def has_data(self) -> bool:
+        return self.has_data_files()
+
+
 setup(
     name="bev_loc",
+    distclass=WithData,
     version=version,
     description="LiDAR global localization and mapping from bird's-eye-view images, with ROS 2 nodes",
     long_description=(here / "README.md").read_text(),

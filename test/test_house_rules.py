@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "sources": (BASE | {"clouds", "sim"}, {"numpy", "numba", "cv2", "yaml", "rosbags", "apsw"}),
     "evaluation": (MOST, {"numpy", "scipy"}),
     "viz": (MOST, {"numpy", "cv2", "matplotlib", "rerun"}),
-    "training": (MOST, {"numpy", "scipy", "torch"}),
+    "training": (MOST, {"numpy", "scipy", "cv2", "torch"}),
     "cli": (MOST, {"numpy", "tqdm"}),
     "ros": (
         MOST - {"training", "evaluation"},
