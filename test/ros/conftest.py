@@ -52,9 +52,10 @@ class Ros:
         """Spin until `condition` holds; the failure shows what the nodes said."""
         end_s = time.monotonic() + timeout_s
         while not condition():
-            if time.monotonic() > end_s:
+            late, died = time.monotonic() > end_s, any(process.failed for process in self._processes)
+            if late or died:
                 said = "\n".join(f"--- {p.name} (running: {p.running})\n{p.output}" for p in self._processes)
-                raise AssertionError(f"not within {timeout_s} s: {what}\n{said}")
+                raise AssertionError(f"{'a node died' if died else f'not within {timeout_s} s'}, waiting for {what}\n{said}")
             self._executor.spin_once(timeout_sec=0.05)
 
     def spin_for(self, seconds: float) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,6 +33,11 @@ class NodeProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended with an error."""
+        return bool(self._process.poll())
+
     def end(self, number: signal.Signals) -> int:
         """Send a signal; the exit code."""
         self._process.send_signal(number)
@@ -51,4 +55,3 @@ class NodeProcess:
         if self.running:
             self._process.kill()
             self._process.wait()
-            time.sleep(0.0)

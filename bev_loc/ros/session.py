@@ -1,0 +1,86 @@
+"""The localizer inside the node, with the map it was given: begun, begun anew, saved. Answers are sentences."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BevLocError, ConfigError, MapError
+from ..localizer import Localizer
+from ..maps.bundle import load_map, save_map
+from ..maps.folder import make_folder
+from .map_outputs import MapOutputs
+from .params import Parameters
+
+
+class Session:
+    """At most one localizer; parameters 'map', 'mapping' and 'save_map_path' say what it works on."""
+
+    def __init__(self, parameters: Parameters, outputs: MapOutputs) -> None:
+        self._parameters = parameters
+        self._outputs = outputs
+        self._localizer: Localizer | None = None
+
+    @property
+    def localizer(self) -> Localizer:
+        """The localizer; BevLocError when there is none."""
+        if self._localizer is None:
+            raise BevLocError("the node is not configured: configure it first")
+        return self._localizer
+
+    def begin(self) -> None:
+        """A fresh localizer, with the map that parameter 'map' names; the old one stays if that fails."""
+        path = self._parameters.own("map")
+        known_map = load_map(Path(path).expanduser()) if path else None
+        if self._parameters.own("save_map_path"):
+            make_folder(self._save_folder())  # before the work, not after it
+        localizer = Localizer(self._parameters.config, known_map=known_map, extend=self._parameters.own("mapping"))
+        self._outputs.start(localizer, known_map)
+        self._localizer = localizer
+
+    def end(self) -> None:
+        """Forget the map."""
+        self._localizer = None
+
+    def save_if_wanted(self) -> str:
+        """Save the map if there is one and a folder was named; what was done, empty if nothing."""
+        return self.save() if self._localizer is not None and self._parameters.own("save_map_path") else ""
+
+    def save(self) -> str:
+        """Write the map to the folder that parameter 'save_map_path' names."""
+        bundle = self.localizer.bundle()
+        folder = self._save_folder()
+        save_map(folder, bundle)
+        return f"map with {len(bundle.entries)} keyframes and {len(bundle.closures)} closures saved to {folder}"
+
+    def load(self) -> str:
+        """Begin anew with the map that parameter 'map' names now."""
+        path = self._parameters.own("map")
+        if not path:
+            raise ConfigError("parameter 'map' is empty: set it to the folder of a map first")
+        self.localizer  # noqa: B018  raises where the node is not configured
+        self.begin()
+        return f"map {path} loaded; searching for the place in it"
+
+    def reset(self) -> str:
+        """Begin anew, with the given map or with none."""
+        self.localizer  # noqa: B018  raises where the node is not configured
+        self.begin()
+        path = self._parameters.own("map")
+        return f"started anew in map {path}" if path else "started anew with an empty map"
+
+    def relocalize(self) -> str:
+        """Forget the place in the given map and search for it."""
+        if not self._parameters.own("map"):
+            raise MapError("there is no given map to search: set parameter 'map' and call ~/load_map")
+        self.localizer.relocalize()
+        return "searching for the place in the whole map"
+
+    def hint(self, T_map_base: np.ndarray) -> None:
+        """Compare the map near this pose first."""
+        self.localizer.hint(T_map_base)
+
+    def _save_folder(self) -> Path:
+        path = self._parameters.own("save_map_path")
+        if not path:
+            raise ConfigError("parameter 'save_map_path' is empty: set it to a folder first")
+        return Path(path).expanduser()
