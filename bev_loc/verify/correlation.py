@@ -17,7 +17,7 @@ from .planar import PlanarMatch
 RADII = 40
 ANGLES = 360  # over half a turn
 WAVELENGTHS_M = (16.0, 1.6)
-ROTATION_PEAKS = 2  # of the polar correlation that are tried, each in both directions
+ROTATION_PEAKS = 1  # of the polar correlation that are tried, each in both directions
 BLUR_PX = 1.0  # tolerance of the score: the same wall never falls on the same pixels
 
 

@@ -11,7 +11,9 @@ from ..geometry import se3
 VOXEL_M = 0.8  # thinning before registration: a few thousand points carry the pose
 NEIGHBOURS = 12  # that give a point its covariance
 REACHES_M = (3.0, 1.0)  # farthest correspondence, first and last
-MOST_ITERATIONS = 15  # of each; true pairs need 3 to 7
+MOST_ITERATIONS = 15  # of each; true pairs need 2 to 12, strangers seldom settle
+MOST_SHIFT_M = 2.5  # from the guess; farther away it has found something else
+MOST_TURN_RAD = np.radians(8.0)
 MIN_POINTS = 100
 INDEPENDENT = 0.02  # share of the points whose errors are independent: neighbours err together
 
@@ -34,7 +36,7 @@ class Registration:
     inlier_ratio: float
     rmse_m: float  # of the inliers across the target's surface
     iterations: int
-    converged: bool
+    converged: bool  # it settled, and near the guess
 
 
 def surface(points: np.ndarray, voxel_m: float = VOXEL_M) -> Surface | None:
@@ -66,6 +68,9 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
             max_iterations=MOST_ITERATIONS,
         )
         T, iterations = result.T_target_source, iterations + result.iterations
+        shift_m, turn_rad = se3.distance(T_target_source, T)
+        if shift_m > MOST_SHIFT_M or turn_rad > MOST_TURN_RAD:
+            break
     inliers, rmse_m = _residuals(target, source, T)
     variance = max(2.0 * result.error / max(result.num_inliers, 1), 1.0)  # in units of GICP's own model
     return Registration(
@@ -75,7 +80,7 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
         inlier_ratio=inliers / source.cloud.size(),
         rmse_m=rmse_m,
         iterations=iterations,
-        converged=bool(result.converged),
+        converged=bool(result.converged) and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD,
     )
 
 

@@ -32,8 +32,6 @@ LARGE_RESIDUAL = "large residual"
 NOT_NEEDED = "another candidate fits better"
 
 REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
-MOST_SHIFT_M = 2.5  # that registration may move the pose the images gave
-MOST_TURN_RAD = np.radians(8.0)
 REGISTERED_AT_MOST = 2  # candidates of one query whose clouds are tried
 BARE_FACTOR = 2  # times the usual corners where there is little structure
 REMEMBERED = 64  # keyframes whose features are kept: neighbouring queries meet the same candidates
@@ -131,11 +129,9 @@ class Verifier:
         target, source = _surface(match), _surface(query)
         if target is None or source is None:
             return replace(closure, reason=CLOUD_TOO_SMALL)
-        guess = lift(planar, query, match, self._bev)
-        fit = register(target, source, guess)
+        fit = register(target, source, lift(planar, query, match, self._bev))
         closure = replace(closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m)
-        shift_m, turn_rad = se3.distance(guess, fit.T_target_source)
-        if not fit.converged or shift_m > MOST_SHIFT_M or turn_rad > MOST_TURN_RAD:
+        if not fit.converged:
             return replace(closure, reason=DIVERGED)
         T_level_query = se3.from_parts(match.R_level_kf, np.zeros(3)) @ fit.T_target_source
         surroundings = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
