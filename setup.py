@@ -46,7 +46,7 @@ setup(
     ],
     extras_require={
         "sim": ["open3d>=0.19"],
-        "test": ["pytest>=8", "evo>=1.30"],
+        "test": ["pytest>=8", "evo>=1.30", "setuptools>=71"],
         "bench": ["kiss-icp>=1.2"],
     },
     entry_points={
