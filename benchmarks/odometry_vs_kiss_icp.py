@@ -31,7 +31,7 @@ MIN_RANGE_M, MAX_RANGE_M, VOXEL_M = 5.0, 100.0, 1.0
 def main() -> int:
     """Run every system on every data set and print a table; --json FILE writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("BEV_LOC_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("BEV_LOC_DATA", "data")))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", nargs=2, metavar=("SYSTEM", "FOLDER"), help=argparse.SUPPRESS)
