@@ -38,7 +38,7 @@ def test_help_answers_in_half_a_second_and_loads_nothing_heavy():
     assert float(seconds) < 0.5 and heavy.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "map", "evaluate", "config", "doctor"])
+@pytest.mark.parametrize("verb", ["demo", "run", "map", "evaluate", "sim", "config", "doctor"])
 def test_every_verb_explains_itself(capsys, verb):
     with pytest.raises(SystemExit) as exit:
         main([verb, "--help"])
