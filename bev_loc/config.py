@@ -86,6 +86,18 @@ class OdometryConfig:
         100.0, "the local map forgets what is farther away", unit="m", minimum=10.0, maximum=1000.0
     )
     max_iterations: int = tunable(20, "of one registration", minimum=1, maximum=200)
+    gyro_noise: float = tunable(
+        5e-3, "gyro noise density, vibration included", unit="rad/s/sqrt(Hz)", minimum=1e-6, maximum=1.0
+    )
+    acc_noise: float = tunable(
+        5e-2, "accelerometer noise density, vibration included", unit="m/s^2/sqrt(Hz)", minimum=1e-5, maximum=10.0
+    )  # fmt: skip
+    gyro_walk: float = tunable(
+        1e-4, "random walk of the gyro's bias", unit="rad/s^2/sqrt(Hz)", minimum=1e-8, maximum=1.0
+    )
+    acc_walk: float = tunable(
+        1e-3, "random walk of the accelerometer's bias", unit="m/s^3/sqrt(Hz)", minimum=1e-8, maximum=1.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

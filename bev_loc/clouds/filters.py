@@ -1,4 +1,4 @@
-"""From raw returns to usable points: finite, inside the range limits, in the base frame."""
+"""From raw returns to usable points: finite, inside the range limits, in the body frame."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from numba import njit
 class CroppedCloud:
     """What is left of a scan; `offsets_s` stays aligned with the points."""
 
-    points_base: np.ndarray  # (M, 3) float32
+    points_body: np.ndarray  # (M, 3) float32
     offsets_s: np.ndarray  # (M,) float32, empty when the scan has none
     not_finite: int
     too_near: int
@@ -20,11 +20,11 @@ class CroppedCloud:
 def crop(
     points_lidar: np.ndarray,
     offsets_s: np.ndarray | None,
-    T_base_lidar: np.ndarray,
+    T_body_lidar: np.ndarray,
     min_range_m: float,
     max_range_m: float,
 ) -> CroppedCloud:
-    """(N, 3) float32 points without NaN, infinities, and ranges outside the limits, in the base frame.
+    """(N, 3) float32 points without NaN, infinities, and ranges outside the limits, in the body frame.
 
     A point whose time is not finite counts as not finite.
     """
@@ -32,12 +32,12 @@ def crop(
     points, kept_offsets, counts = _crop(
         np.ascontiguousarray(points_lidar, np.float32),
         np.ascontiguousarray(offsets),
-        T_base_lidar.astype(np.float32),
+        T_body_lidar.astype(np.float32),
         np.float32(min_range_m**2),
         np.float32(max_range_m**2),
     )
     return CroppedCloud(
-        points_base=points,
+        points_body=points,
         offsets_s=kept_offsets,
         not_finite=int(counts[0]),
         too_near=int(counts[1]),

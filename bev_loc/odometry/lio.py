@@ -1,7 +1,7 @@
-"""LiDAR odometry: predict, deskew, thin, register against the local map, insert.
+"""LiDAR-inertial odometry: predict, deskew, thin, register against the local map, insert.
 
-Constant velocity carries the prediction; an IMU, when there is one, gives gravity at the start and the
-turn rate of each sweep.
+With an IMU an iterated error-state filter carries the state from scan to scan; without one, or until it
+has started, constant velocity does.
 """
 
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from ..clouds.filters import CroppedCloud
 from ..config import OdometryConfig
 from ..geometry import se3, so3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
-from . import start
-from .inertial import Inertial
+from . import constant_velocity, start
+from .imu_buffer import ImuBuffer
+from .inertial_model import InertialModel
 from .local_map import LocalMap
-from .sweep import Sweep, sweep_of
-from .update import FOLLOW, Prediction, Registration, register
+from .propagate import ImuNoise
+from .sweep import ConstantTwist, Sweep, sweep_of
+from .update import Prediction, Registration, register
 
 _MIN_POINTS, _MIN_MATCHES = 20, 30
 _MAX_SWEEP_S = 2.0
-_ACC_SIGMA_M_S2, _TURN_SIGMA_RAD_S2 = 3.0, 2.0  # what a ground vehicle does between two sweeps
-_UNKNOWN_SPEED_M_S, _UNKNOWN_TURN_RAD_S = 20.0, 1.0  # before the first motion is known
-_GYRO_SIGMA_RAD_S = 0.02
 _FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
 _RESTART_AFTER = 10  # scans in a row without a fit
+_SURPRISE = 25.0  # squared deviations per dimension: then the IMU, not the scan, is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +37,7 @@ class _Unmoved:
 
 
 class Lio:
-    """Odometry from scans (and IMU samples) in order; keeps nothing but the local map and the last motion."""
+    """Odometry from scans (and IMU samples) in order. Its body frame is the IMU's; results are the base's."""
 
     def __init__(
         self,
@@ -48,13 +48,18 @@ class Lio:
         initial_rpy: tuple[float, ...] = (),
     ) -> None:
         self._config = config
-        self._T_base_lidar = T_base_lidar
+        self._T_base_body, self._T_body_base = T_base_imu, se3.inverse(T_base_imu)
+        self._T_body_lidar = self._T_body_base @ T_base_lidar
         self._initial_rpy = initial_rpy
-        self._imu = Inertial(T_base_imu[:3, :3])
+        self._imu = ImuBuffer()
+        noise = ImuNoise(
+            gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
+        )
+        self._inertial = InertialModel(self._imu, noise)
         self._map = LocalMap(config.map_voxel_m, config.map_radius_m)
-        self._T_odom_base = np.eye(4)  # at _stamp_ns
+        self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
-        self._twist: np.ndarray | None = None  # (6,) body twist over the last interval; None: unknown
+        self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
         self._unmoved: _Unmoved | None = None  # the first scan, until the second tells how it moved
         self._misfits = 0
         self.start_note = ""  # how the start was levelled
@@ -74,26 +79,140 @@ class Lio:
         stamp_ns = scan.stamp_ns + round(end_s * 1e9)
         if stamp_ns <= self._stamp_ns:
             return _dropped(scan, "stamp went back", "it ends before the last scan ended")
-        to_map = voxels.downsample_indices(cloud.points_base, self._config.scan_voxel_m)
+        to_map = voxels.downsample_indices(cloud.points_body, self._config.scan_voxel_m)
         if len(to_map) < _MIN_POINTS:
             return _dropped(scan, "too few points", _why_few(scan, cloud, len(to_map)))
         if self._stamp_ns < 0:
-            sweep = sweep_of(cloud.points_base, cloud.offsets_s, 0.0, max(end_s, 1e-9))
-            result = self._first(sweep, to_map, end_s)
+            points_body, result, reasons = self._first(cloud, to_map, end_s, stamp_ns)
         else:
-            interval_s = (stamp_ns - self._stamp_ns) * 1e-9
-            sweep = sweep_of(cloud.points_base, cloud.offsets_s, interval_s - end_s, interval_s)
-            result = self._follow(sweep, to_map, self._predict(scan.stamp_ns, stamp_ns))
-
-        points_base = sweep.at_end(result.motion)
-        reasons = self._settle(result, points_base[to_map], stamp_ns)
+            points_body, result, reasons = self._follow(cloud, to_map, end_s, stamp_ns)
         self._begin_ns, self._stamp_ns = scan.stamp_ns, stamp_ns
+        return self._odometry(scan, points_body, result, reasons)
+
+    def _crop(self, scan: LidarScan) -> CroppedCloud:
+        config = self._config
+        offsets_s = None if config.deskew == "off" else scan.offsets_s
+        return filters.crop(
+            scan.points_lidar, offsets_s, self._T_body_lidar, config.min_range_m, config.max_range_m
+        )
+
+    def _first(
+        self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, stamp_ns: int
+    ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
+        """The start: level, the base at the origin, known exactly by definition."""
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(end_s, 1e-9))
+        R_odom_base, self.start_note = self._level(cloud.points_body[to_map], stamp_ns)
+        self._T_odom_body = se3.from_parts(R_odom_base, np.zeros(3)) @ self._T_base_body
+        self._unmoved = _Unmoved(sweep=sweep.subset(to_map), duration_s=end_s)
+        self._insert(cloud.points_body[to_map])
+        return cloud.points_body, Registration.given(self._T_odom_body), ()
+
+    def _level(self, points_body: np.ndarray, stamp_ns: int) -> tuple[np.ndarray, str]:
+        """R_odom_base at the start, and how it was found."""
+        if self._initial_rpy:
+            return so3.from_rpy(*self._initial_rpy), "start attitude as given"
+        resting = self._imu.rest(stamp_ns)
+        if resting is not None:
+            acc_base = self._T_base_body[:3, :3] @ resting.acc_m_s2.mean(0)
+            return start.level_from_gravity(acc_base), "start levelled by gravity (IMU at rest)"
+        R_odom_base = start.level_from_ground(se3.apply(self._T_base_body, points_body))
+        if R_odom_base is not None:
+            return R_odom_base, "start levelled by the ground under the vehicle (no IMU at rest)"
+        return np.eye(3), "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
+
+    def _follow(
+        self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, stamp_ns: int
+    ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
+        """Predict, register, move on: the deskewed points, the registration, and what was wrong."""
+        interval_s = (stamp_ns - self._stamp_ns) * 1e-9
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - end_s, interval_s)
+        thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
+        prediction, reasons = self._predict(stamp_ns), ()
+        result = self._register(sweep.subset(thin), prediction)
+        if prediction.inertial and result.surprise > _SURPRISE:
+            self._inertial.stop()
+            prediction, reasons = self._predict(stamp_ns, with_imu=False), ("imu contradicts the scan",)
+            result = self._register(sweep.subset(thin), prediction)
+        points_body = prediction.course.at_end(sweep, result.T_odom_body)
+        reasons += self._settle(result, prediction, stamp_ns)
+        if not self._misfits:
+            self._insert(points_body[to_map])
+        return points_body, result, reasons
+
+    def _predict(self, stamp_ns: int, with_imu: bool = True) -> Prediction:
+        """The state expected at `stamp_ns`, from the filter if it runs, else from constant velocity."""
+        interval_s = (stamp_ns - self._stamp_ns) * 1e-9
+        turn_rate = np.zeros(3) if self._twist is None else self._twist[:3]
+        if with_imu and self._inertial.started:
+            prediction = self._inertial.predict(self._stamp_ns, stamp_ns, turn_rate)
+            if prediction is not None:
+                return prediction
+            self._inertial.stop()
+        readings = self._imu.between(self._stamp_ns, stamp_ns, turn_rate) if with_imu else None
+        measured = None if readings is None or readings.missing.any() else readings.mean_turn_rate()
+        return constant_velocity.predict(self._T_odom_body, self._twist, measured, interval_s)
+
+    def _register(self, sweep: Sweep, prediction: Prediction) -> Registration:
+        """Register a thinned scan; the second one also tells how the first had moved."""
+        result = register(sweep, self._map, prediction, self._config.max_iterations)
+        if self._unmoved is None:
+            return result
+        for _ in range(_FIRST_ROUNDS):
+            motion = se3.log(se3.inverse(self._T_odom_body) @ result.T_odom_body)
+            self._redo_first(motion / prediction.interval_s)
+            course = ConstantTwist(T_odom_last=self._T_odom_body, motion=motion, follow=0.0)
+            prediction = replace(prediction, T_odom_body=result.T_odom_body, course=course)
+            result = register(sweep, self._map, prediction, self._config.max_iterations)
+        self._unmoved = None
+        return result
+
+    def _redo_first(self, twist: np.ndarray) -> None:
+        """The first scan came before any motion was known: deskew it with the first one seen, map it again."""
+        unmoved = self._unmoved
+        course = ConstantTwist(T_odom_last=np.eye(4), motion=twist * unmoved.duration_s, follow=0.0)
+        self._map.clear()
+        self._insert(course.at_end(unmoved.sweep, np.eye(4)))
+
+    def _settle(self, result: Registration, prediction: Prediction, stamp_ns: int) -> tuple[str, ...]:
+        """Take the new state; without enough planes it is mostly the prediction, and that is said."""
+        motion = se3.log(se3.inverse(self._T_odom_body) @ result.T_odom_body)
+        self._T_odom_body = result.T_odom_body
+        reasons: tuple[str, ...] = ()
+        if result.matches < _MIN_MATCHES:
+            self._misfits += 1
+            reasons += ("coasting: too few plane matches",)
+        else:
+            self._misfits = 0
+            self._twist = motion / prediction.interval_s
+        if prediction.inertial:
+            self._inertial.take(result)
+            if self._inertial.missing_s > 0.5 * prediction.interval_s:
+                reasons += ("no imu samples",)
+        elif not self._misfits:
+            self._inertial.try_start(stamp_ns, result.T_odom_body)
+        if self._misfits >= _RESTART_AFTER:
+            self._map.clear()
+            self._inertial.stop()
+            self._twist, self._misfits = None, 0
+            reasons += ("local map restarted",)
+        return reasons
+
+    def _insert(self, points_body: np.ndarray) -> None:
+        self._map.add(se3.apply(self._T_odom_body, points_body), self._T_odom_body[:3, 3])
+
+    def _odometry(
+        self, scan: LidarScan, points_body: np.ndarray, result: Registration, reasons: tuple[str, ...]
+    ) -> Odometry:
+        """The result in the base frame."""
+        T_base_body, T_body_base = self._T_base_body, self._T_body_base
+        moved_aside = not np.array_equal(T_base_body, np.eye(4))
+        change = se3.adjoint(T_base_body)
         return Odometry(
-            stamp_ns=stamp_ns,
-            T_odom_base=self._T_odom_base.copy(),
-            covariance=result.covariance,
-            points_base=points_base,
-            v_odom_base=np.zeros(3) if self._twist is None else self._T_odom_base[:3, :3] @ self._twist[3:],
+            stamp_ns=self._stamp_ns,
+            T_odom_base=self._T_odom_body @ T_body_base,
+            covariance=change @ result.covariance[:6, :6] @ change.T,
+            points_base=se3.apply(T_base_body.astype(np.float32), points_body) if moved_aside else points_body,
+            v_odom_base=self._v_odom_base(),
             health=OdometryHealth(
                 points_in=len(scan.points_lidar),
                 points_used=result.points,
@@ -105,87 +224,14 @@ class Lio:
             ),
         )
 
-    def _crop(self, scan: LidarScan) -> CroppedCloud:
-        config = self._config
-        offsets_s = None if config.deskew == "off" else scan.offsets_s
-        return filters.crop(
-            scan.points_lidar, offsets_s, self._T_base_lidar, config.min_range_m, config.max_range_m
-        )
-
-    def _first(self, sweep: Sweep, to_map: np.ndarray, end_s: float) -> Registration:
-        """The start: level, at the origin, known exactly by definition."""
-        R_odom_base, self.start_note = self._level(sweep.points_base[to_map])
-        self._unmoved = _Unmoved(sweep=sweep.subset(to_map), duration_s=end_s)
-        return Registration.given(se3.from_parts(R_odom_base, np.zeros(3)))
-
-    def _level(self, points_base: np.ndarray) -> tuple[np.ndarray, str]:
-        if self._initial_rpy:
-            return so3.from_rpy(*self._initial_rpy), "start attitude as given"
-        acc_base = self._imu.rest()
-        if acc_base is not None:
-            return start.level_from_gravity(acc_base), "start levelled by gravity (IMU at rest)"
-        R_odom_base = start.level_from_ground(points_base)
-        if R_odom_base is not None:
-            return R_odom_base, "start levelled by the ground under the vehicle (no IMU at rest)"
-        return np.eye(3), "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
-
-    def _follow(self, sweep: Sweep, to_map: np.ndarray, prediction: Prediction) -> Registration:
-        """Register one scan, thinned, against the local map."""
-        thin = to_map[voxels.downsample_indices(sweep.points_base[to_map], self._config.register_voxel_m)]
-        chosen = sweep.subset(thin)
-        result = register(chosen, self._map, prediction, self._config.max_iterations)
-        if self._unmoved is None:
-            return result
-        for _ in range(_FIRST_ROUNDS):
-            self._redo_first(result.motion / prediction.interval_s)
-            prediction = replace(prediction, motion=result.motion)
-            result = register(chosen, self._map, prediction, self._config.max_iterations)
-        self._unmoved = None
-        return result
-
-    def _redo_first(self, twist: np.ndarray) -> None:
-        """The first scan came before any motion was known: deskew it with the first one seen, map it again."""
-        points_base = self._unmoved.sweep.at_end(twist * self._unmoved.duration_s)
-        self._map.clear()
-        self._map.add(se3.apply(self._T_odom_base, points_base), self._T_odom_base[:3, 3])
-
-    def _predict(self, begin_ns: int, stamp_ns: int) -> Prediction:
-        """The motion expected until `stamp_ns`: that of the last interval, with the gyro's turn rate if there is one."""
-        dt_s = (stamp_ns - self._stamp_ns) * 1e-9
+    def _v_odom_base(self) -> np.ndarray:
+        """(3,) velocity of the base's origin in odom axes, m/s; zero while unknown."""
         if self._twist is None:
-            twist = np.zeros(6)
-            sigma_rad, sigma_m = _UNKNOWN_TURN_RAD_S * dt_s, _UNKNOWN_SPEED_M_S * dt_s
-        else:
-            twist = self._twist.copy()
-            sigma_rad, sigma_m = _TURN_SIGMA_RAD_S2 * dt_s**2, _ACC_SIGMA_M_S2 * dt_s**2
-        rate = self._imu.mean_rate(begin_ns, stamp_ns)
-        if rate is not None:
-            twist[:3], sigma_rad = rate, _GYRO_SIGMA_RAD_S * dt_s
-        return Prediction(
-            T_odom_last=self._T_odom_base,
-            motion=twist * dt_s,
-            interval_s=dt_s,
-            follow=0.0 if self._twist is None else FOLLOW,
-            covariance=np.diag([sigma_rad**2] * 3 + [sigma_m**2] * 3),
-        )
-
-    def _settle(self, result: Registration, map_points_base: np.ndarray, stamp_ns: int) -> tuple[str, ...]:
-        """Move to the new pose and into the map; or coast on the prediction, and say why."""
-        started = self._stamp_ns < 0
-        reasons = () if started or result.matches >= _MIN_MATCHES else ("coasting: too few plane matches",)
-        self._T_odom_base = result.T_odom_base
-        if reasons:
-            self._misfits += 1
-            if self._misfits < _RESTART_AFTER:
-                return reasons
-            self._map.clear()
-            self._twist = None
-            reasons += ("local map restarted",)
-        elif not started:
-            self._twist = result.motion / ((stamp_ns - self._stamp_ns) * 1e-9)
-        self._misfits = 0
-        self._map.add(se3.apply(self._T_odom_base, map_points_base), self._T_odom_base[:3, 3])
-        return reasons
+            return np.zeros(3)
+        state = self._inertial.state
+        R = self._T_odom_body[:3, :3]
+        v_odom_body = R @ self._twist[3:] if state is None else state.v_odom
+        return v_odom_body + R @ np.cross(self._twist[:3], self._T_body_base[:3, 3])
 
 
 def _why_few(scan: LidarScan, cloud: CroppedCloud, left: int) -> str:

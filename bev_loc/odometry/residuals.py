@@ -30,15 +30,15 @@ class PlaneMatches:
         self._shares = shares
         self._planes = np.zeros((len(shares), 4))  # n, d with n @ p + d = 0; n = 0: none
 
-    def search(self, points_base: np.ndarray, T_odom_base: np.ndarray, local_map: LocalMap) -> None:
+    def search(self, points_body: np.ndarray, T_odom_body: np.ndarray, local_map: LocalMap) -> None:
         """Find the plane of each of (N, 3) deskewed points again, from map points within a voxel's side."""
         _find_planes(
-            points_base, T_odom_base, self._planes, local_map.voxel_m,
+            points_body, T_odom_body, self._planes, local_map.voxel_m,
             local_map.table_keys, local_map.table_blocks, local_map.counts, local_map.points,
         )  # fmt: skip
 
     def linearise(
-        self, points_base: np.ndarray, T_odom_base: np.ndarray, sigma_m: float, kernel_m: float
+        self, points_body: np.ndarray, T_odom_body: np.ndarray, sigma_m: float, kernel_m: float
     ) -> NormalEquations:
         """The system at this pose: residuals of deviation `sigma_m`, Cauchy kernel of width `kernel_m`.
 
@@ -46,19 +46,19 @@ class PlaneMatches:
         the sweep changes with it: its Jacobian is that of a rigid scan times its share.
         """
         hessian, gradient, matches, sum_2 = _linearise(
-            points_base, self._shares, T_odom_base, self._planes, sigma_m, kernel_m
+            points_body, self._shares, T_odom_body, self._planes, sigma_m, kernel_m
         )
         rmse_m = float(np.sqrt(sum_2 / matches)) if matches else float("nan")
         return NormalEquations(hessian=hessian, gradient=gradient, matches=matches, rmse_m=rmse_m)
 
 
 @njit(cache=True)
-def _find_planes(points_base, T, planes, voxel_m, table_keys, table_blocks, counts, map_points):
+def _find_planes(points_body, T, planes, voxel_m, table_keys, table_blocks, counts, map_points):
     found_points = np.empty((_NEIGHBOURS, 3))
     found_d2 = np.empty(_NEIGHBOURS)
     query = np.empty(3)
-    for n in range(points_base.shape[0]):
-        x, y, z = points_base[n, 0], points_base[n, 1], points_base[n, 2]
+    for n in range(points_body.shape[0]):
+        x, y, z = points_body[n, 0], points_body[n, 1], points_body[n, 2]
         for axis in range(3):
             query[axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
         found = nearest(
@@ -130,18 +130,18 @@ def _fit_plane(points, plane):
 
 
 @njit(cache=True)
-def _linearise(points_base, shares, T, planes, sigma_m, kernel_m):
+def _linearise(points_body, shares, T, planes, sigma_m, kernel_m):
     hessian = np.zeros((6, 6))
     gradient = np.zeros(6)
     jacobian = np.empty(6)
     matches, sum_2 = 0, 0.0
-    for n in range(points_base.shape[0]):
+    for n in range(points_body.shape[0]):
         nx, ny, nz = planes[n, 0], planes[n, 1], planes[n, 2]
         if nx == 0.0 and ny == 0.0 and nz == 0.0:
             continue
-        x, y, z = points_base[n, 0], points_base[n, 1], points_base[n, 2]
+        x, y, z = points_body[n, 0], points_body[n, 1], points_body[n, 2]
         residual = planes[n, 3] + nx * T[0, 3] + ny * T[1, 3] + nz * T[2, 3]
-        # m = R^T n: the plane's normal in the base frame.
+        # m = R^T n: the plane's normal in the body frame.
         mx = T[0, 0] * nx + T[1, 0] * ny + T[2, 0] * nz
         my = T[0, 1] * nx + T[1, 1] * ny + T[2, 1] * nz
         mz = T[0, 2] * nx + T[1, 2] * ny + T[2, 2] * nz

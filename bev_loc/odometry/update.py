@@ -1,32 +1,44 @@
-"""The iterated update: a predicted pose and its covariance meet a scan's plane residuals."""
+"""The iterated update: a predicted state and its covariance meet a scan's plane residuals."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import se3
+from ..geometry import se3, so3
 from .local_map import LocalMap
 from .residuals import PlaneMatches
-from .sweep import Sweep
+from .sweep import Course, Sweep
 
 _SIGMA_M = 0.1  # of one plane residual; neighbours share their errors, so this is above the lidar's noise
 _KERNEL_M = 0.1
 _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
-# How far deskewing follows the motion being estimated, away from the predicted one. With 0 (deskewing by the
-# last scan's motion) acceleration smears; with 1 an error of one pose returns negated in the next, for ever.
-# A velocity error shrinks by the largest root of (1 - f/2) r^2 - (1/2 - f) r + (1 - f)/2: 0.71 at 0, 0.41 at 0.8.
-FOLLOW = 0.8
 _DEGENERATE = 20.0  # matches' worth of information below which a direction counts as unobserved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Registration:
-    """A pose with the evidence for it."""
+class Prediction:
+    """The pose expected at the sweep's end, and how far the state may be off.
 
-    T_odom_base: np.ndarray  # (4, 4) at the sweep's end
-    motion: np.ndarray  # (6,) tangent from the last pose to this one
-    covariance: np.ndarray  # (6, 6)
+    The error state is D long: rotation (3) and translation (3) of the body, right perturbation, then
+    whatever else the state holds; the planes see the first six.
+    """
+
+    T_odom_body: np.ndarray  # (4, 4)
+    covariance: np.ndarray  # (D, D)
+    course: Course
+    interval_s: float  # since the last pose
+    inertial: bool = False  # from the IMU filter: D is the filter's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registration:
+    """A state with the evidence for it."""
+
+    T_odom_body: np.ndarray  # (4, 4) at the sweep's end
+    error: np.ndarray  # (D,) what the prediction was off by
+    covariance: np.ndarray  # (D, D) at the new state
+    surprise: float  # squared Mahalanobis length of `error` under the prediction, per dimension
     points: int
     matches: int
     rmse_m: float
@@ -34,12 +46,13 @@ class Registration:
     degenerate_directions: int
 
     @classmethod
-    def given(cls, T_odom_base: np.ndarray) -> "Registration":
+    def given(cls, T_odom_body: np.ndarray, dimension: int = 6) -> "Registration":
         """A pose that is known by definition: the first one."""
         return cls(
-            T_odom_base=T_odom_base,
-            motion=np.zeros(6),
-            covariance=1e-12 * np.eye(6),
+            T_odom_body=T_odom_body,
+            error=np.zeros(dimension),
+            covariance=1e-12 * np.eye(dimension),
+            surprise=0.0,
             points=0,
             matches=0,
             rmse_m=float("nan"),
@@ -48,54 +61,61 @@ class Registration:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prediction:
-    """The last pose, the motion expected until the scan's end, and how far it may be off."""
+def register(sweep: Sweep, local_map: LocalMap, prediction: Prediction, max_iterations: int) -> Registration:
+    """Maximum a posteriori state at the sweep's end: the prediction as prior, and plane residuals.
 
-    T_odom_last: np.ndarray  # (4, 4)
-    motion: np.ndarray  # (6,) tangent: T_odom_end = T_odom_last exp(motion)
-    interval_s: float  # between the two poses
-    follow: float = FOLLOW  # share of the estimated motion's change that deskewing follows
-    covariance: np.ndarray  # (6, 6) of the pose at the end
-
-
-def register(
-    sweep: Sweep, local_map: LocalMap, prediction: Prediction, max_iterations: int
-) -> Registration:
-    """Maximum a posteriori pose at the sweep's end: the prediction as prior, and plane residuals.
-
-    Iterated update in information form (FAST-LIO2, equation 18, for a pose state):
-    (H + P^-1) step = -(gradient + P^-1 prior error). Each step moves the deskewing along; neighbours
-    are searched again after every step that moved enough to change them.
+    Iterated update in information form (FAST-LIO2, equation 18), written in the error d at the predicted
+    state, where the prior is exact: (A^T H A + P^-1) step = -(A^T gradient + P^-1 d), with A the change of
+    the pose's own perturbation with d. Deskewing moves along; neighbours are searched again after every
+    step that moved enough to change them.
     """
+    dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
-    T_odom_predicted = prediction.T_odom_last @ se3.exp(prediction.motion)
-    matching = PlaneMatches((1.0 - prediction.follow * (1.0 - sweep.shares)).astype(np.float32))
-    T, motion = T_odom_predicted, prediction.motion
-    T_searched = np.zeros((4, 4))  # nowhere yet
+    matching = PlaneMatches((1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32))
+    error = np.zeros(dimension)
+    T, T_searched = prediction.T_odom_body, np.zeros((4, 4))  # searched nowhere yet
     for iteration in range(1, max_iterations + 1):
-        points_base = sweep.at_end(prediction.motion + prediction.follow * (motion - prediction.motion))
+        points_body = prediction.course.at_end(sweep, T)
         if _moved(T_searched, T):
-            matching.search(points_base, T, local_map)
+            matching.search(points_body, T, local_map)
             T_searched = T
-        system = matching.linearise(points_base, T, _SIGMA_M, _KERNEL_M)
-        error = se3.log(se3.inverse(T_odom_predicted) @ T)
-        # The prior's Jacobian is the identity to first order: its error is small beside its deviation.
-        step = -np.linalg.solve(system.hessian + information, system.gradient + information @ error)
-        T = T @ se3.exp(step)
-        motion = se3.log(se3.inverse(prediction.T_odom_last) @ T)
-        if np.abs(step[:3]).max() < _CONVERGED_RAD and np.abs(step[3:]).max() < _CONVERGED_M:
+        system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
+        A = _perturbation(error[:3])
+        posterior = information.copy()
+        posterior[:6, :6] += A.T @ system.hessian @ A
+        gradient = information @ error
+        gradient[:6] += A.T @ system.gradient
+        step = -np.linalg.solve(posterior, gradient)
+        error = error + step
+        T = moved(prediction.T_odom_body, error)
+        if np.abs(step[:3]).max() < _CONVERGED_RAD and np.abs(step[3:6]).max() < _CONVERGED_M:
             break
+    A = np.eye(dimension)
+    A[:6, :6] = _perturbation(error[:3])
     return Registration(
-        T_odom_base=prediction.T_odom_last @ se3.exp(motion),  # keeps rounding from piling up
-        motion=motion,
-        covariance=np.linalg.inv(system.hessian + information),
-        points=len(points_base),
+        T_odom_body=T,
+        error=error,
+        covariance=A @ np.linalg.inv(posterior) @ A.T,
+        surprise=float(error @ information @ error) / dimension,
+        points=len(points_body),
         matches=system.matches,
         rmse_m=system.rmse_m,
         iterations=iteration,
         degenerate_directions=_degenerate(system.hessian),
     )
+
+
+def moved(T_odom_body: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) moved by a rotation error[:3] and a translation error[3:6], both in the body frame."""
+    return T_odom_body @ se3.from_parts(so3.exp(error[:3]), error[3:6])
+
+
+def _perturbation(rotation: np.ndarray) -> np.ndarray:
+    """(6, 6) A: a change of `moved`'s error by d changes the resulting pose by exp(A d) on its right."""
+    A = np.zeros((6, 6))
+    A[:3, :3] = so3.right_jacobian(rotation)
+    A[3:, 3:] = so3.exp(-rotation)
+    return A
 
 
 def _degenerate(hessian: np.ndarray) -> int:

@@ -23,9 +23,9 @@ def test_thinning_nothing_gives_nothing() -> None:
 def test_cropping_counts_what_it_leaves_out_and_keeps_times_aligned() -> None:
     points = np.array([[10, 0, 0], [np.nan, 0, 0], [0, np.inf, 0], [1, 0, 0], [0, 200, 0], [0, 20, 0]], np.float32)
     offsets = np.array([0, 1, 2, 3, 4, 5], np.float32)
-    T_base_lidar = se3.from_xyz_rpy((0.0, 0.0, 1.0, 0.0, 0.0, np.pi / 2))
-    cloud = filters.crop(points, offsets, T_base_lidar, 2.0, 100.0)
-    assert np.allclose(cloud.points_base, [[0, 10, 1], [-20, 0, 1]], atol=1e-5)
+    T_body_lidar = se3.from_xyz_rpy((0.0, 0.0, 1.0, 0.0, 0.0, np.pi / 2))
+    cloud = filters.crop(points, offsets, T_body_lidar, 2.0, 100.0)
+    assert np.allclose(cloud.points_body, [[0, 10, 1], [-20, 0, 1]], atol=1e-5)
     assert np.array_equal(cloud.offsets_s, [0, 5])
     assert (cloud.not_finite, cloud.too_near, cloud.too_far) == (2, 1, 1)
 
@@ -33,7 +33,7 @@ def test_cropping_counts_what_it_leaves_out_and_keeps_times_aligned() -> None:
 def test_a_point_with_a_time_that_is_not_finite_is_left_out() -> None:
     points = np.full((3, 3), 5, np.float32)
     cloud = filters.crop(points, np.array([0.0, np.nan, 0.1], np.float32), np.eye(4), 1.0, 100.0)
-    assert len(cloud.points_base) == len(cloud.offsets_s) == 2 and cloud.not_finite == 1
+    assert len(cloud.points_body) == len(cloud.offsets_s) == 2 and cloud.not_finite == 1
 
 
 def test_deskewing_brings_points_of_a_still_world_together() -> None:

@@ -1,0 +1,132 @@
+"""The motion model with an IMU: start the filter from a few registered scans, predict, take what was found."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..clouds.deskew import knot_table
+from ..geometry import se3
+from .imu_buffer import ImuBuffer
+from .propagate import ImuNoise, Propagation, propagate
+from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState
+from .sweep import ConstantTwist, Measured
+from .update import Prediction, Registration
+
+_START_POSES = 8  # registered poses that tell velocity and gravity before the filter starts
+_START_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.2), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.03))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pose:
+    """A registered pose of the body and when."""
+
+    stamp_ns: int
+    T_odom_body: np.ndarray
+
+
+class InertialModel:
+    """The filter's state between scans; not started until IMU and poses have told velocity and gravity."""
+
+    def __init__(self, buffer: ImuBuffer, noise: ImuNoise) -> None:
+        self._buffer = buffer
+        self._noise = noise
+        self._poses: list[Pose] = []
+        self._state: NavState | None = None
+        self._covariance = np.eye(DIMENSION)
+        self._predicted: NavState | None = None
+        self.missing_s = 0.0  # of the last interval that no sample covered
+
+    @property
+    def started(self) -> bool:
+        """Whether the filter runs."""
+        return self._state is not None
+
+    @property
+    def state(self) -> NavState | None:
+        """The state after the last scan."""
+        return self._state
+
+    def predict(self, last_ns: int, stamp_ns: int, turn_rate: np.ndarray) -> Prediction | None:
+        """The state carried to `stamp_ns`; None while not started or when no sample is anywhere near.
+
+        turn_rate: (3,) rad/s of the last interval, for pieces without samples.
+        """
+        readings = self._buffer.between(last_ns, stamp_ns, turn_rate) if self.started else None
+        if readings is None:
+            return None
+        carried = propagate(self._state, self._covariance, readings, self._noise)
+        self._predicted = carried.state
+        self.missing_s = float(readings.durations_s[readings.missing].sum())
+        return Prediction(
+            T_odom_body=carried.state.T_odom_body,
+            covariance=carried.covariance,
+            course=self._course(carried),
+            interval_s=(stamp_ns - last_ns) * 1e-9,
+            inertial=True,
+        )
+
+    def _course(self, carried: Propagation) -> Measured | ConstantTwist:
+        """What was measured; over an interval mostly without samples, a constant twist that may follow."""
+        if self.missing_s > 0.5 * carried.times_s[-1]:
+            T_odom_last = carried.T_odom_knots[0]
+            motion = se3.log(se3.inverse(T_odom_last) @ carried.state.T_odom_body)
+            return ConstantTwist(T_odom_last=T_odom_last, motion=motion)
+        return Measured(table=knot_table(carried.times_s / carried.times_s[-1], carried.T_odom_knots))
+
+    def take(self, result: Registration) -> None:
+        """Move the predicted state by what the scan said."""
+        self._state = replace(self._predicted.plus(result.error), T_odom_body=result.T_odom_body)
+        self._covariance = result.covariance
+
+    def stop(self) -> None:
+        """Forget the state, to start anew when there are poses and samples again."""
+        self._state, self._poses = None, []
+
+    def try_start(self, stamp_ns: int, T_odom_body: np.ndarray) -> None:
+        """Remember a registered pose; start the filter once there are enough of them with samples between."""
+        self._poses = [*self._poses, Pose(stamp_ns=stamp_ns, T_odom_body=T_odom_body)][-_START_POSES:]
+        if len(self._poses) < _START_POSES:
+            return
+        first, second, before, last = self._poses[0], self._poses[1], self._poses[-2], self._poses[-1]
+        begin_ns, end_ns = (first.stamp_ns + second.stamp_ns) // 2, (before.stamp_ns + last.stamp_ns) // 2
+        readings = self._buffer.between(begin_ns, end_ns, np.zeros(3))
+        if readings is None or readings.missing.any():
+            return
+        # Mean velocities hold at the middles of the first and last interval: between them specific force and
+        # gravity explain the change.
+        v_begin, v_end = _velocity(first, second), _velocity(before, last)
+        middles_ns = begin_ns + (np.cumsum(readings.durations_s) - 0.5 * readings.durations_s) * 1e9
+        R_odom_body = _attitudes(self._poses, middles_ns)
+        gained = np.einsum("kij,kj,k->i", R_odom_body, readings.acc_m_s2, readings.durations_s)
+        gravity = (v_end - v_begin - gained) / readings.durations_s.sum()
+        length = np.linalg.norm(gravity)
+        if not 0.8 < length / STANDARD_GRAVITY_M_S2 < 1.2:
+            return
+        resting = self._buffer.rest(end_ns)
+        self._state = NavState(
+            T_odom_body=last.T_odom_body,
+            v_odom=v_end,
+            gyro_bias=np.zeros(3) if resting is None else resting.gyro_rad_s.mean(0),
+            acc_bias=np.zeros(3),
+            gravity_odom=gravity * (STANDARD_GRAVITY_M_S2 / length),
+        )
+        self._covariance = np.zeros((DIMENSION, DIMENSION))
+        for part, sigma in _START_SIGMA:
+            self._covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
+
+
+def _velocity(a: Pose, b: Pose) -> np.ndarray:
+    return (b.T_odom_body[:3, 3] - a.T_odom_body[:3, 3]) / ((b.stamp_ns - a.stamp_ns) * 1e-9)
+
+
+def _attitudes(poses: list[Pose], stamps_ns: np.ndarray) -> np.ndarray:
+    """(K, 3, 3) attitudes at stamps between the poses."""
+    stamps = np.array([pose.stamp_ns for pose in poses])
+    after = np.clip(np.searchsorted(stamps, stamps_ns), 1, len(poses) - 1)
+    shares = (stamps_ns - stamps[after - 1]) / (stamps[after] - stamps[after - 1])
+    return np.array(
+        [
+            se3.interpolate(poses[n - 1].T_odom_body, poses[n].T_odom_body, share)[:3, :3]
+            for n, share in zip(after, shares)
+        ]
+    )
