@@ -23,6 +23,7 @@ from bev_loc.sim.options import parse
 from bev_loc.sim.simulation import simulate
 
 ROWS, COLUMNS, MAX_RANGE_M = 64, 870, 80.0
+TOWN = "town (simulated)"
 BEV = BevConfig()
 RANGE_BINS, RING_BINS = np.linspace(0, 80, 81), np.arange(65)
 FAR_BINS, COUNT_BINS = np.linspace(0, 56, 57), np.arange(0.5, 11)
@@ -44,10 +45,15 @@ def elevations_deg(data: Path) -> np.ndarray:
 
 def to_image(points: np.ndarray, elevations: np.ndarray) -> np.ndarray:
     """(64, 870) metres, 0 where nothing returned, of (N, 3) points; each goes to the nearest elevation."""
+    elevation = np.degrees(np.arcsin(points[:, 2] / np.maximum(np.linalg.norm(points, axis=1), 1e-9)))
+    return _nearest(points, np.searchsorted(-0.5 * (elevations[1:] + elevations[:-1]), -elevation))
+
+
+def _nearest(points: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """(64, 870) the nearest return of each cell."""
     r = np.linalg.norm(points, axis=1)
-    points, r = points[(r > 0.5) & (r < MAX_RANGE_M)], r[(r > 0.5) & (r < MAX_RANGE_M)]
-    elevation = np.degrees(np.arcsin(points[:, 2] / r))
-    row = np.searchsorted(-0.5 * (elevations[1:] + elevations[:-1]), -elevation)
+    keep = (r > 0.5) & (r < MAX_RANGE_M)
+    points, row, r = points[keep], row[keep], r[keep]
     azimuth = np.degrees(np.arctan2(points[:, 1], points[:, 0]))
     col = np.clip(((180 - azimuth) * COLUMNS / 360).astype(int), 0, COLUMNS - 1)
     image = np.full((ROWS, COLUMNS), np.inf)
@@ -81,12 +87,16 @@ def real_sets(data: Path, elevations: np.ndarray, scans: int) -> dict[str, list[
     }
 
 
-def simulated_set(text: str, elevations: np.ndarray, scans: int) -> list[np.ndarray]:
-    """Range images spread evenly over a simulated drive."""
+def simulated_set(text: str, scans: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Range images spread evenly over a simulated drive, a row per beam, and the beams' own elevations."""
     simulation = simulate(parse(text))
-    scanner = simulation.scanner()
-    return [to_image(scanner.sweep(int(k)).points_lidar.astype(float), elevations)
-            for k in np.linspace(20, simulation.scan_count - 20, scans)]  # fmt: skip
+    scanner, lidar = simulation.scanner(), simulation.lidar
+    images = []
+    for k in np.linspace(20, simulation.scan_count - 20, scans).astype(int):
+        sweep = scanner.sweep(int(k))
+        images.append(_nearest(sweep.points_lidar.astype(float), ROWS - 1 - sweep.rings.astype(int)))
+    beams = np.degrees(np.arcsin([lidar.directions[lidar.rings == ROWS - 1 - row][0, 2] for row in range(ROWS)]))
+    return images, beams
 
 
 def statistics(image: np.ndarray, elevations: np.ndarray) -> dict[str, np.ndarray]:
@@ -136,7 +146,7 @@ def compare(sets: dict[str, list[dict[str, np.ndarray]]], town: list[dict[str, n
 
 
 def picture(path: Path, images: dict[str, np.ndarray], stats: dict[str, list[dict[str, np.ndarray]]], result: dict[str, dict[str, float]],
-            elevations: np.ndarray) -> None:  # fmt: skip
+            tables: dict[str, np.ndarray]) -> None:  # fmt: skip
     """Range and BEV images of one scan a set over the histograms of all."""
     import matplotlib
 
@@ -150,14 +160,14 @@ def picture(path: Path, images: dict[str, np.ndarray], stats: dict[str, list[dic
         axes.imshow(np.where(image > 0, image, np.nan), aspect="auto", vmax=60, cmap="turbo")
         axes.set_title(f"{name}: range, m"); axes.set_xticks([]); axes.set_yticks([])  # noqa: E702
         axes = figure.add_subplot(grid[1:3, k])
-        axes.imshow(rasterise(to_cloud(image, elevations), BEV).counts, cmap="magma", vmax=10)
+        axes.imshow(rasterise(to_cloud(image, tables[name]), BEV).counts, cmap="magma", vmax=10)
         axes.set_title("BEV counts, 80 m"); axes.set_xticks([]); axes.set_yticks([])  # noqa: E702
     for k, (name, (bins, unit)) in enumerate(DISTRIBUTIONS.items()):
         axes = figure.add_subplot(grid[3:6, k])
         middles = 0.5 * (bins[1:] + bins[:-1])
         for label, scans in stats.items():
             total = np.mean([scan[name] for scan in scans], axis=0)
-            axes.plot(middles, total / total.sum(), label=label, lw=3 if label == "town (simulated)" else 1.2)
+            axes.plot(middles, total / total.sum(), label=label, lw=3 if label == TOWN else 1.2)
         r = result[name]
         axes.set_title(f"{name}\ntown to real {r['town_to_real']:.2f} {unit}, ratio {r['ratio']:.2f} (allowed 1.5)")
         axes.set_xlabel(unit); axes.legend(fontsize=8)  # noqa: E702
@@ -178,17 +188,18 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     elevations = elevations_deg(args.data)
     images = real_sets(args.data, elevations, args.scans)
-    images["town (simulated)"] = simulated_set(args.sim, elevations, args.scans)
-    stats = {name: [statistics(image, elevations) for image in scans] for name, scans in images.items()}
-    real = {name: scans for name, scans in stats.items() if name != "town (simulated)"}
-    result = compare(real, stats["town (simulated)"])
+    images[TOWN], own = simulated_set(args.sim, args.scans)
+    tables = {name: own if name == TOWN else elevations for name in images}
+    stats = {name: [statistics(image, tables[name]) for image in scans] for name, scans in images.items()}
+    real = {name: scans for name, scans in stats.items() if name != TOWN}
+    result = compare(real, stats[TOWN])
     for name, row in result.items():
         print(f"{name:36s} town-real {row['town_to_real']:9.3f}  halves {row['city_halves']:8.3f}  sets {row['real_sets']:8.3f}  ratio {row['ratio']:.2f}")
     worst = max(result, key=lambda name: result[name]["ratio"])
     print(f"worst: {worst}, ratio {result[worst]['ratio']:.2f} (allowed 1.5)")
     (args.out / "realism.json").write_text(json.dumps({"sim": args.sim, "worst": worst, "statistics": result}, indent=1) + "\n")
     shown = {name: scans[len(scans) // 2] for name, scans in images.items()}
-    picture(args.out / "realism.png", shown, stats, result, elevations)
+    picture(args.out / "realism.png", shown, stats, result, tables)
     return 0 if result[worst]["ratio"] <= 1.5 else 1
 
 

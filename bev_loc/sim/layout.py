@@ -94,6 +94,13 @@ class Layout:
         self.level[cells] = TAKEN
         return True
 
+    def line(self, points: np.ndarray, profile: list[tuple[float, float]], material: int) -> None:
+        """A wall, rail or tube: (left, up) profile points swept along a polyline, on the ground of that line."""
+        even = resampled(points, 4.0)
+        z = self.ground.height(even)
+        edges = [np.column_stack([offset(even, left), z + up]) for left, up in profile]
+        self.parts += [ribbon(a, b, material) for a, b in zip(edges[:-1], edges[1:])]
+
     def scatter(self, count: int, clear_m: float = 1.0) -> None:
         """Trees and shrubs at random free places away from streets."""
         for _ in range(count):

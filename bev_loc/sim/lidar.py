@@ -53,8 +53,7 @@ def _spinning(
 
 def hdl64(columns: int = 1800) -> LidarModel:
     """Velodyne HDL-64E S2: 32 beams every 1/3 degree below +2, 32 every 1/2 degree below -8.83; on a car's roof."""
-    nominal = np.concatenate([2.0 - np.arange(32) / 3.0, -8.83 - 0.5 * np.arange(32)])[::-1]
-    elevations = nominal + np.random.default_rng(64).normal(0.0, 0.07, 64)  # as calibrated units differ from the table
+    elevations = np.concatenate([2.0 - np.arange(32) / 3.0, -8.83 - 0.5 * np.arange(32)])[::-1]
     return _spinning("hdl64", elevations, columns, max_range_m=80.0, min_range_m=1.5, own_car=True)
 
 

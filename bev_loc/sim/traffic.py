@@ -12,6 +12,7 @@ from .world import World
 
 _KINDS = 4  # meshes of each sort
 _SIGHT_M = 90.0
+_NO_WALKERS_M_S = 14.0  # nobody walks where one drives so fast
 _ROOM_M = 3.5  # nothing comes nearer to the sensor: whoever would has turned off
 
 
@@ -34,14 +35,16 @@ class Traffic:
         self.meshes: tuple[Mesh, ...] = tuple(assets.car(rng) for _ in range(_KINDS)) + tuple(assets.person(rng) for _ in range(_KINDS))
         even = resampled(lane, 0.5)
         back, total = offset(even, world.lane_m)[::-1], lengths(even)[-1]
-        self._column = [(int(rng.integers(_KINDS)), sign * (2.5 + 4.0 * k)) for k in range(count // 4) for sign in (1, -1)]
-        oncoming = count - len(self._column) if world.lane_m else 0
+        vehicles = count if world.lane_m else 0  # none in corridors and on single tracks
+        self._column = [(int(rng.integers(_KINDS)), sign * (3.5 + 4.0 * k)) for k in range(vehicles // 4) for sign in (1, -1)]
+        oncoming = vehicles - len(self._column)
         self._walkers = [
             Walker(kind=int(rng.integers(_KINDS)), way=back, begin_m=total * (k + rng.random()) / oncoming, speed_m_s=rng.uniform(6, 10))
             for k in range(oncoming)
         ]
-        for k in range(count):
-            side = offset(even, rng.choice([-5.0, 5.0 + world.lane_m]) + rng.uniform(-0.5, 0.5))
+        beside = [-5.2, 5.2 + world.lane_m] if world.lane_m else [-0.8, 0.8]
+        for k in range(count if world.route.speed_m_s < _NO_WALKERS_M_S else 0):
+            side = offset(even, rng.choice(beside) + rng.uniform(-0.2, 0.2))
             self._walkers.append(Walker(
                 kind=_KINDS + int(rng.integers(_KINDS)), way=side if rng.random() < 0.5 else side[::-1],
                 begin_m=total * (k + rng.random()) / count, speed_m_s=rng.uniform(0.9, 1.7),

@@ -2,10 +2,16 @@
 
 from ...errors import SourceError
 from ..world import World, WorldOptions
-from . import town
+from . import campus, carpark, field, highway, town, tunnel
 
 WORLDS = {
     "town": town.build,
+    "campus": campus.build,
+    "highway": highway.build,
+    "tunnel": tunnel.build,
+    "corridor": tunnel.build_corridor,
+    "carpark": carpark.build,
+    "field": field.build,
 }
 
 AROUND = "around"  # `around.build` needs a drive

@@ -22,8 +22,16 @@ STYLES = (
 )
 
 
+_MIX = (0.3, 0.25, 0.23, 0.1, 0.12)
+
+
 def build(options: WorldOptions) -> World:
     """The town of this seed."""
+    return lay_out("town", options, STYLES, _MIX, speed_m_s=9.0)
+
+
+def lay_out(name: str, options: WorldOptions, styles: tuple[Style, ...], mix: tuple[float, ...], speed_m_s: float) -> World:
+    """A net of streets whose neighbourhoods are drawn from `styles`; the first one sets the width of all streets."""
     rngs = generators(options)
     rng = rngs[0]
     nodes = _corners(rng, options.blocks + 1)
@@ -31,15 +39,15 @@ def build(options: WorldOptions) -> World:
     low, high = nodes.min((0, 1)) - _MARGIN_M, nodes.max((0, 1)) + _MARGIN_M
     streets = _streets(rng, nodes)
     layout = Layout(ground, low, high, rngs, options.foliage)
-    layout.draw(streets, STYLES[0])
+    layout.draw(streets, styles[0])
     for street in streets:
-        layout.furnish(street, STYLES[int(rng.choice(len(STYLES), p=[0.3, 0.25, 0.23, 0.1, 0.12]))])
+        layout.furnish(street, styles[int(rng.choice(len(styles), p=mix))].on(styles[0]))
     layout.scatter(int(0.0022 * np.prod(high - low)))
     mesh = layout.mesh(5.0)
     drive = _loops(options.blocks)
     return World(
-        name="town", mesh=mesh, ground=ground, low=low, high=high, lane_m=2 * _LANE_M,
-        route=_route(nodes, drive, stops=((215.0, 3.0),)), other=_route(nodes, drive[::-1], stops=()),
+        name=name, mesh=mesh, ground=ground, low=low, high=high, lane_m=2 * _LANE_M,
+        route=_route(nodes, drive, speed_m_s, stops=((215.0, 3.0),)), other=_route(nodes, drive[::-1], speed_m_s, stops=()),
     )  # fmt: skip
 
 
@@ -79,9 +87,9 @@ def _loops(blocks: int) -> list[tuple[int, int]]:
     return [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1)]
 
 
-def _route(nodes: np.ndarray, drive: list[tuple[int, int]], stops: tuple[tuple[float, float], ...]) -> Route:
+def _route(nodes: np.ndarray, drive: list[tuple[int, int]], speed_m_s: float, stops: tuple[tuple[float, float], ...]) -> Route:
     """The right-hand lane through the corners, begun and ended in the middle of a street."""
     corners = np.array([nodes[at] for at in drive])
     corners[0], corners[-1] = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[-1] + corners[-2])
     lane = offset(resampled(rounded(corners, 12.0), 0.5), -_LANE_M)
-    return Route(points=smoothed(lane, 2.0), speed_m_s=9.0, stops=stops)
+    return Route(points=smoothed(lane, 2.0), speed_m_s=speed_m_s, stops=stops)
