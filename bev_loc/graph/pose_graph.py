@@ -1,20 +1,15 @@
-"""The pose graph: keyframes joined by odometry and closures (GTSAM). Nothing else imports gtsam.
-
-GTSAM's Pose3 tangent is rotation first with right perturbation, as everywhere here, so covariances
-pass through unchanged.
-"""
+"""The pose graph: keyframes of one or several drives, joined by odometry and closures, and their places in the map."""
 
 from dataclasses import dataclass
 
-import gtsam
 import numpy as np
 
 from ..config import GraphConfig
 from ..errors import EstimateError
-from ..geometry import se3, so3
+from ..geometry import se3
 from ..records import Closure
+from .solver import Factor, Solver
 
-_ANNEAL = 8.0  # by which the kernel narrows from pass to pass
 _MIN_SIGMA_M, _MIN_SIGMA_RAD = 0.01, 2e-4  # of an odometry factor, however short
 
 
@@ -26,15 +21,6 @@ class Node:
     session: int
     previous: int | None  # keyframe before it in its session
     path_m: float  # straight lines between the session's keyframes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Factor:
-    a: int
-    b: int
-    T_a_b: np.ndarray
-    covariance: np.ndarray  # (6, 6)
-    robust: bool
 
 
 class PoseGraph:
@@ -51,10 +37,11 @@ class PoseGraph:
         self._T_map_odom: dict[int, np.ndarray] = {}  # session -> where it was anchored
         self._T_map_kf: dict[int, np.ndarray] = {}
         self._fixed: set[int] = set()
-        self._factors: list[_Factor] = []  # between keyframes that have a place
-        self._new_closures: list[_Factor] = []  # since the last optimisation, both ends with a place
-        self._waiting: list[_Factor] = []  # closures with an end that has none yet
+        self._factors: list[Factor] = []  # between keyframes that have a place
+        self._new_closures: list[Factor] = []  # since the last optimisation, both ends with a place
+        self._waiting: list[Factor] = []  # closures with an end that has none yet
         self._closures: list[Closure] = []
+        self._solver = Solver(config.robust_width)
 
     @property
     def closures(self) -> tuple[Closure, ...]:
@@ -105,7 +92,7 @@ class PoseGraph:
             if id not in self._nodes:
                 raise EstimateError(f"closure {closure.query_id} -> {closure.match_id}: keyframe {id} is not in the graph")
         self._closures.append(closure)
-        factor = _Factor(
+        factor = Factor(
             a=closure.match_id,
             b=closure.query_id,
             T_a_b=closure.T_match_query,
@@ -125,16 +112,11 @@ class PoseGraph:
         """Every place (T_map_kf by id), after the closures that arrived have had their say.
 
         Without new closures odometry alone placed the newest keyframes, which is already optimal.
-        New ones may lie far from the drifted estimate, where a robust kernel would hardly pull: the
-        kernel starts as wide as their largest misfit and narrows (graduated non-convexity).
         """
         if self._new_closures:
-            width = max(max(self._whitened_norm(f) for f in self._new_closures), self._config.robust_width)
-            while True:
-                solved = self._solve(width)
-                if not solved or width <= self._config.robust_width:
-                    break
-                width = max(width / _ANNEAL, self._config.robust_width)
+            fixed = {id: self._T_map_kf[id] for id in self._needed_fixed()}
+            free = {id: T for id, T in self._T_map_kf.items() if id not in self._fixed}
+            self._T_map_kf |= self._solver.solve(free, fixed, self._factors, self._new_closures)
             self._new_closures = []
         if self._window is not None:
             self._freeze_old(self._window)
@@ -164,53 +146,18 @@ class PoseGraph:
         if previous is not None and previous in self._T_map_kf:
             T_a_b = se3.inverse(self._nodes[previous].T_odom_kf) @ self._nodes[id].T_odom_kf
             covariance = odometry_covariance(T_a_b, self._config)
-            self._factors.append(_Factor(a=previous, b=id, T_a_b=T_a_b, covariance=covariance, robust=False))
+            self._factors.append(Factor(a=previous, b=id, T_a_b=T_a_b, covariance=covariance, robust=False))
 
-    def _enter(self, factor: _Factor) -> None:
+    def _enter(self, factor: Factor) -> None:
         if factor.a not in self._T_map_kf or factor.b not in self._T_map_kf:
             self._waiting.append(factor)
         elif factor.a not in self._fixed or factor.b not in self._fixed:
             self._factors.append(factor)
             self._new_closures.append(factor)
 
-    def _whitened_norm(self, factor: _Factor) -> float:
-        error = se3.log(se3.inverse(factor.T_a_b) @ se3.inverse(self._T_map_kf[factor.a]) @ self._T_map_kf[factor.b])
-        return float(np.sqrt(error @ np.linalg.solve(factor.covariance, error)))
-
-    def _solve(self, width: float) -> bool:
-        """One Levenberg-Marquardt run; False, and nothing changed, when it gave no finite answer."""
-        graph, start = gtsam.NonlinearFactorGraph(), gtsam.Values()
-        free = [id for id in sorted(self._T_map_kf) if id not in self._fixed]
-        for id in free:
-            start.insert(id, _pose3(self._T_map_kf[id]))
-        if not self._fixed and free:  # nothing else says where the map lies: its first keyframe stays
-            tight = gtsam.noiseModel.Isotropic.Sigma(6, 1e-4)
-            graph.add(gtsam.PriorFactorPose3(free[0], _pose3(self._T_map_kf[free[0]]), tight))
-        for factor in self._factors:
-            graph.add(self._gtsam_factor(factor, width))
-        parameters = gtsam.LevenbergMarquardtParams()
-        parameters.setMaxIterations(30)
-        parameters.setRelativeErrorTol(1e-5)
-        try:
-            result = gtsam.LevenbergMarquardtOptimizer(graph, start, parameters).optimize()
-        except RuntimeError:  # an indeterminate system: the places we had stay
-            return False
-        places = {id: result.atPose3(id).matrix() for id in free}
-        if not all(np.isfinite(T).all() for T in places.values()):
-            return False
-        self._T_map_kf |= places
-        return True
-
-    def _gtsam_factor(self, factor: _Factor, width: float) -> gtsam.NonlinearFactor:
-        """A between factor; a prior on the free end where the other is fixed."""
-        noise = gtsam.noiseModel.Gaussian.Covariance(factor.covariance)
-        if factor.robust:
-            noise = gtsam.noiseModel.Robust.Create(gtsam.noiseModel.mEstimator.Cauchy.Create(width), noise)
-        if factor.a in self._fixed:
-            return gtsam.PriorFactorPose3(factor.b, _pose3(self._T_map_kf[factor.a] @ factor.T_a_b), noise)
-        if factor.b in self._fixed:  # the noise is turned about a little; a loop back into the map is rare
-            return gtsam.PriorFactorPose3(factor.a, _pose3(self._T_map_kf[factor.b] @ se3.inverse(factor.T_a_b)), noise)
-        return gtsam.BetweenFactorPose3(factor.a, factor.b, _pose3(factor.T_a_b), noise)
+    def _needed_fixed(self) -> set[int]:
+        """Fixed keyframes that a factor refers to."""
+        return {id for factor in self._factors for id in (factor.a, factor.b) if id in self._fixed}
 
     def _freeze_old(self, window: int) -> None:
         free = [id for id in sorted(self._T_map_kf) if id not in self._fixed]
@@ -236,11 +183,6 @@ def closure_covariance(information: np.ndarray | None, config: GraphConfig) -> n
         return floor
     values, vectors = np.linalg.eigh((information + information.T) / 2)
     return vectors @ np.diag(1.0 / np.clip(values, 1e-6, None)) @ vectors.T + floor
-
-
-def _pose3(T: np.ndarray) -> gtsam.Pose3:
-    x, y, z, w = so3.to_quat_xyzw(np.ascontiguousarray(T[:3, :3]))  # exactly a rotation, whatever rounding did
-    return gtsam.Pose3(gtsam.Rot3.Quaternion(w, x, y, z), T[:3, 3])
 
 
 def _require_finite(T: np.ndarray | None, what: str) -> None:
