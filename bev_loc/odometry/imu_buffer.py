@@ -59,7 +59,7 @@ class ImuBuffer:
         return readings if still else None
 
     def between(self, begin_ns: int, end_ns: int, turn_rate: np.ndarray) -> Readings | None:
-        """What was measured between two stamps; None without any sample near, or with an unknown unit.
+        """What was measured between two stamps, pieces without samples marked; None while the unit is unknown.
 
         turn_rate: (3,) rad/s that missing pieces are given.
         """
@@ -68,8 +68,6 @@ class ImuBuffer:
             return None
         stamps = self._stamps_ns
         first, last = int(np.searchsorted(stamps, begin_ns, "right")), int(np.searchsorted(stamps, end_ns, "left"))
-        if first == last and not (0 < first < len(stamps)):
-            return None
         near = slice(max(first - 1, 0), last + 1)
         inner = stamps[first:last]
         times_s = (np.concatenate([[begin_ns], inner, [end_ns]]) - begin_ns) * 1e-9

@@ -46,14 +46,12 @@ class InertialModel:
         """The state after the last scan."""
         return self._state
 
-    def predict(self, last_ns: int, stamp_ns: int, turn_rate: np.ndarray) -> Prediction | None:
-        """The state carried to `stamp_ns`; None while not started or when no sample is anywhere near.
+    def predict(self, last_ns: int, stamp_ns: int, turn_rate: np.ndarray) -> Prediction:
+        """The state carried to `stamp_ns`, once started.
 
         turn_rate: (3,) rad/s of the last interval, for pieces without samples.
         """
-        readings = self._buffer.between(last_ns, stamp_ns, turn_rate) if self.started else None
-        if readings is None:
-            return None
+        readings = self._buffer.between(last_ns, stamp_ns, turn_rate)
         carried = propagate(self._state, self._covariance, readings, self._noise)
         self._predicted = carried.state
         self.missing_s = float(readings.durations_s[readings.missing].sum())

@@ -25,7 +25,8 @@ _MIN_POINTS, _MIN_MATCHES = 20, 30
 _MAX_SWEEP_S = 2.0
 _FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
 _RESTART_AFTER = 10  # scans in a row without a fit
-_SURPRISE = 25.0  # squared deviations per dimension: then the IMU, not the scan, is wrong
+_SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
+_FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +63,7 @@ class Lio:
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
         self._unmoved: _Unmoved | None = None  # the first scan, until the second tells how it moved
         self._misfits = 0
+        self._match_share = 0.0  # of the points registered last
         self.start_note = ""  # how the start was levelled
 
     def on_imu(self, sample: ImuSample) -> None:
@@ -129,10 +131,12 @@ class Lio:
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
         result = self._register(sweep.subset(thin), prediction)
-        if prediction.inertial and result.surprise > _SURPRISE:
-            self._inertial.stop()
-            prediction, reasons = self._predict(stamp_ns, with_imu=False), ("imu contradicts the scan",)
-            result = self._register(sweep.subset(thin), prediction)
+        if prediction.inertial and self._doubtful(result):
+            without = self._predict(stamp_ns, with_imu=False)
+            other = self._register(sweep.subset(thin), without)
+            if other.matches > result.matches:
+                self._inertial.stop()
+                prediction, result, reasons = without, other, ("imu contradicts the scan",)
         points_body = prediction.course.at_end(sweep, result.T_odom_body)
         reasons += self._settle(result, prediction, stamp_ns)
         if not self._misfits:
@@ -144,13 +148,14 @@ class Lio:
         interval_s = (stamp_ns - self._stamp_ns) * 1e-9
         turn_rate = np.zeros(3) if self._twist is None else self._twist[:3]
         if with_imu and self._inertial.started:
-            prediction = self._inertial.predict(self._stamp_ns, stamp_ns, turn_rate)
-            if prediction is not None:
-                return prediction
-            self._inertial.stop()
+            return self._inertial.predict(self._stamp_ns, stamp_ns, turn_rate)
         readings = self._imu.between(self._stamp_ns, stamp_ns, turn_rate) if with_imu else None
         measured = None if readings is None or readings.missing.any() else readings.mean_turn_rate()
         return constant_velocity.predict(self._T_odom_body, self._twist, measured, interval_s)
+
+    def _doubtful(self, result: Registration) -> bool:
+        """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
+        return result.surprise > _SURPRISE or result.matches < _FIT_DROP * self._match_share * result.points
 
     def _register(self, sweep: Sweep, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
@@ -183,6 +188,7 @@ class Lio:
             reasons += ("coasting: too few plane matches",)
         else:
             self._misfits = 0
+            self._match_share = result.matches / result.points
             self._twist = motion / prediction.interval_s
         if prediction.inertial:
             self._inertial.take(result)

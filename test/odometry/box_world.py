@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from bev_loc.geometry import se3
-from bev_loc.records import LidarScan
+from bev_loc.geometry import se3, so3
+from bev_loc.odometry.state import STANDARD_GRAVITY_M_S2
+from bev_loc.records import ImuSample, LidarScan
 
 GROUND_Z_M = 0.0
 
@@ -74,3 +75,18 @@ def drive(t_s: float) -> np.ndarray:
     T = se3.from_se2(x, y, yaw) @ R_bump
     T[2, 3] = 1.8 + 0.03 * np.sin(4 * t_s)
     return T
+
+
+def imu(begin_s: float, end_s: float, rate_hz: float = 200.0, noise: np.random.Generator | None = None) -> list[ImuSample]:
+    """The samples of an IMU at the lidar's place along the drive, ideal or with a consumer sensor's noise."""
+    samples, h = [], 1e-3
+    for t in np.arange(begin_s, end_s, 1.0 / rate_hz):
+        T, before, after = drive(t), drive(t - h), drive(t + h)
+        turn = so3.log(np.ascontiguousarray(before[:3, :3].T @ after[:3, :3])) / (2 * h)
+        acc = (before[:3, 3] + after[:3, 3] - 2 * T[:3, 3]) / h**2
+        force = T[:3, :3].T @ (acc + [0.0, 0.0, STANDARD_GRAVITY_M_S2])
+        if noise is not None:
+            turn = turn + noise.normal(0, 0.003, 3) + [0.004, -0.002, 0.003]
+            force = force + noise.normal(0, 0.04, 3) + [0.05, -0.03, 0.04]
+        samples.append(ImuSample(stamp_ns=round(t * 1e9), gyro_rad_s=turn, acc_m_s2=force))
+    return samples

@@ -1,0 +1,187 @@
+"""The filter's algebra against central differences, and its behaviour when the IMU misbehaves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from box_world import drive, imu, scan, street
+
+from bev_loc.config import OdometryConfig
+from bev_loc.geometry import se3, so3
+from bev_loc.odometry.imu_buffer import ImuBuffer
+from bev_loc.odometry.lio import Lio
+from bev_loc.odometry.propagate import ImuNoise, Readings, propagate
+from bev_loc.odometry.state import DIMENSION, STANDARD_GRAVITY_M_S2, NavState, gravity_basis
+from bev_loc.records import Dropped, ImuSample, LidarScan
+
+QUIET = ImuNoise(gyro=0.0, acc=0.0, gyro_walk=0.0, acc_walk=0.0, turning=0.0, driving=0.0)
+COUNT = 60
+
+
+def some_state(rng: np.random.Generator) -> NavState:
+    direction = rng.normal(size=3)
+    return NavState(
+        T_odom_body=se3.exp(rng.normal(size=6)),
+        v_odom=rng.normal(0, 5, 3),
+        gyro_bias=rng.normal(0, 0.01, 3),
+        acc_bias=rng.normal(0, 0.1, 3),
+        gravity_odom=STANDARD_GRAVITY_M_S2 * direction / np.linalg.norm(direction),
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_minus_undoes_plus(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state, error = some_state(rng), rng.normal(0, 0.3, DIMENSION)
+    assert np.allclose(state.plus(error).minus(state), error, atol=1e-9)
+
+
+def test_gravity_keeps_its_length_and_its_basis_is_across_it() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        state = some_state(rng)
+        basis = gravity_basis(state.gravity_odom)
+        assert np.allclose(basis.T @ basis, np.eye(2)) and np.allclose(basis.T @ state.gravity_odom, 0)
+        turned = state.plus(rng.normal(0, 0.5, DIMENSION)).gravity_odom
+        assert np.isclose(np.linalg.norm(turned), STANDARD_GRAVITY_M_S2)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_propagation_of_errors_is_that_of_central_differences(missing: bool) -> None:
+    rng = np.random.default_rng(2)
+    state = some_state(rng)
+    readings = Readings(
+        durations_s=np.full(8, 0.01),
+        gyro_rad_s=rng.normal(0, 1, (8, 3)),
+        acc_m_s2=rng.normal(0, 5, (8, 3)),
+        missing=np.array([False, False, missing, missing, False, False, missing, False]),
+    )
+    nominal = propagate(state, np.zeros((DIMENSION, DIMENSION)), readings, QUIET).state
+    step = 1e-6
+    jacobian = np.empty((DIMENSION, DIMENSION))
+    for axis in range(DIMENSION):
+        ends = [
+            propagate(state.plus(sign * step * np.eye(DIMENSION)[axis]), np.zeros((DIMENSION, DIMENSION)), readings, QUIET)
+            for sign in (1, -1)
+        ]
+        jacobian[:, axis] = (ends[0].state.minus(nominal) - ends[1].state.minus(nominal)) / (2 * step)
+    for axis in range(DIMENSION):  # a covariance of one direction comes out as the outer product of its column
+        covariance = np.zeros((DIMENSION, DIMENSION))
+        covariance[axis, axis] = 1.0
+        carried = propagate(state, covariance, readings, QUIET).covariance
+        assert np.allclose(carried, np.outer(jacobian[:, axis], jacobian[:, axis]), atol=3e-4)
+
+
+def test_ideal_samples_carry_the_pose_along_the_drive() -> None:
+    begin_s, end_s = 1.0, 4.0
+    buffer = ImuBuffer()
+    for sample in imu(begin_s - 0.1, end_s + 0.1):
+        buffer.add(sample)
+    readings = buffer.between(round(begin_s * 1e9), round(end_s * 1e9), np.zeros(3))
+    h = 1e-4
+    state = NavState(
+        T_odom_body=drive(begin_s),
+        v_odom=(drive(begin_s + h)[:3, 3] - drive(begin_s - h)[:3, 3]) / (2 * h),
+        gyro_bias=np.zeros(3),
+        acc_bias=np.zeros(3),
+        gravity_odom=np.array([0, 0, -STANDARD_GRAVITY_M_S2]),
+    )
+    metres, radians = se3.distance(propagate(state, np.eye(DIMENSION), readings, QUIET).state.T_odom_body, drive(end_s))
+    assert metres < 0.01 and radians < 1e-3
+
+
+def test_noise_makes_the_covariance_grow_and_a_gap_makes_it_grow_faster() -> None:
+    noise = ImuNoise(gyro=1e-3, acc=1e-2, gyro_walk=1e-5, acc_walk=1e-4)
+    state = some_state(np.random.default_rng(3))
+    whole = Readings(
+        durations_s=np.full(20, 0.005), gyro_rad_s=np.zeros((20, 3)), acc_m_s2=np.ones((20, 3)), missing=np.zeros(20, bool)
+    )
+    gap = replace(whole, missing=np.ones(20, bool))
+    start = 1e-6 * np.eye(DIMENSION)
+    kept, lost = propagate(state, start, whole, noise).covariance, propagate(state, start, gap, noise).covariance
+    assert np.trace(start) < np.trace(kept) < np.trace(lost)
+    assert np.linalg.eigvalsh(kept).min() > 0
+
+
+@pytest.fixture(scope="module")
+def sweeps() -> list[LidarScan]:
+    rng = np.random.default_rng(0)
+    boxes = street()
+    return [scan(boxes, drive, 0.1 * k, rng) for k in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[ImuSample]:
+    return imu(-0.2, 0.1 * COUNT + 0.1, noise=np.random.default_rng(4))
+
+
+def run(sweeps: list[LidarScan], samples: list[ImuSample]) -> tuple[np.ndarray, list[str], Lio]:
+    """Position errors (N,), reasons, and the odometry."""
+    lio = Lio(OdometryConfig())
+    errors, reasons, waiting = [], [], list(samples)
+    first = None
+    for one in sweeps:
+        end_ns = one.stamp_ns + 10**8
+        while waiting and waiting[0].stamp_ns <= end_ns:
+            lio.on_imu(waiting.pop(0))
+        result = lio.on_scan(one)
+        if isinstance(result, Dropped):
+            reasons.append(result.kind)
+            continue
+        reasons += result.health.reasons
+        truth = drive(result.stamp_ns * 1e-9)
+        first = first if first is not None else (truth, result.T_odom_base)
+        expected = se3.inverse(first[0]) @ truth
+        estimate = se3.inverse(first[1]) @ result.T_odom_base
+        errors.append(np.linalg.norm(expected[:3, 3] - estimate[:3, 3]))
+    return np.array(errors), reasons, lio
+
+
+def test_the_filter_starts_and_follows_the_drive(sweeps: list[LidarScan], samples: list[ImuSample]) -> None:
+    errors, reasons, lio = run(sweeps, samples)
+    assert lio._inertial.started and reasons == []
+    assert errors.max() < 0.08
+    assert np.abs(lio._inertial.state.gyro_bias - [0.004, -0.002, 0.003]).max() < 0.003
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda samples: [s for s in samples if not 2.5 < s.stamp_ns * 1e-9 < 4.1], "no imu samples"),
+        (lambda samples: [s for s in samples if s.stamp_ns * 1e-9 < 3.0], "no imu samples"),
+        (lambda samples: [replace(s, acc_m_s2=s.acc_m_s2 / STANDARD_GRAVITY_M_S2) for s in samples], None),
+        (lambda samples: [s for s in samples for _ in range(2)], None),
+        (lambda samples: [replace(s, gyro_rad_s=s.gyro_rad_s * np.nan) if k % 3 else s for k, s in enumerate(samples)], None),
+        (lambda samples: [replace(s, acc_m_s2=np.clip(s.acc_m_s2, -9.0, 9.0)) for s in samples], None),
+        (
+            lambda samples: [
+                replace(s, gyro_rad_s=s.gyro_rad_s + 20.0) if 3.0 < s.stamp_ns * 1e-9 < 3.02 else s for s in samples
+            ],
+            "imu contradicts the scan",
+        ),
+        (
+            lambda samples: [
+                replace(s, stamp_ns=s.stamp_ns - 50_000_000) if 3.0 < s.stamp_ns * 1e-9 < 3.05 else s for s in samples
+            ],
+            None,
+        ),
+    ],
+    ids=["gap of 1.6 s", "stops", "in g", "doubled", "NaN", "saturated", "gyro spike", "stamps back"],
+)
+def test_an_imu_fault_is_survived_and_said(
+    sweeps: list[LidarScan], samples: list[ImuSample], fault: "callable", reason: str | None
+) -> None:
+    errors, reasons, lio = run(sweeps, fault(samples))
+    assert len(errors) == COUNT and errors.max() < 0.15
+    assert reason is None or reason in reasons
+
+
+def test_a_scan_gap_of_a_second_is_bridged(sweeps: list[LidarScan], samples: list[ImuSample]) -> None:
+    errors, _, _ = run(sweeps[:25] + sweeps[35:], samples)
+    assert errors.max() < 0.15
+
+
+def test_both_missing_for_half_a_second_in_an_imu_gap_is_bridged(sweeps: list[LidarScan], samples: list[ImuSample]) -> None:
+    gap = [s for s in samples if not 2.5 < s.stamp_ns * 1e-9 < 4.1]
+    errors, _, _ = run(sweeps[:30] + sweeps[35:], gap)
+    assert errors[-10:].max() < 0.15
