@@ -38,4 +38,15 @@ if ! $pip install -q -c requirements/constraints.txt -r requirements/ros-test.tx
     [ -z "${CI:-}" ] || exit 1
     say "no ROS 2 wheels for this machine: the ROS tests will be skipped"
 fi
+
+# Numba keeps what it compiles: here, once, instead of in the first seconds of the first run.
+say "compiling the kernels"
+scratch=$(mktemp -d)
+"$venv/bin/bev_loc" run sim:town,seconds=6 --out "$scratch/a" --save-map "$scratch/map" >"$scratch/log" 2>&1 &&
+    "$venv/bin/bev_loc" run sim:town,seconds=4 --out "$scratch/b" --map "$scratch/map" >>"$scratch/log" 2>&1 || {
+    cat "$scratch/log" >&2
+    say "the first run failed, see above"
+    exit 1
+}
+rm -rf "$scratch"
 say "ready: $venv/bin/bev_loc --help"

@@ -187,7 +187,7 @@ class _Listener:
 
 def _progress(total: int | None) -> tqdm:
     seen = sys.stderr.isatty()
-    bar = tqdm(total=total, unit=" scans", file=sys.stderr, mininterval=0.1 if seen else 5.0, dynamic_ncols=seen)
+    bar = tqdm(total=total, unit="scan", file=sys.stderr, mininterval=0.1 if seen else 5.0, dynamic_ncols=seen)
     bar.closures = 0
     return bar
 
