@@ -12,10 +12,11 @@ from .pose_graph import PoseGraph
 
 _COMPARABLE_M = 60.0  # of driving between two closures: farther apart, drift excuses anything
 _SLACK_M, _SLACK_RAD = 0.5, np.radians(2.0)  # for the closures' own errors
-
-
+_VOTERS = 3  # the nearest closures judge: so one slip of the odometry is got over
+_IMPOSSIBLE = 10.0  # times the expected drift: a look-alike, whatever agrees with it
 UNCONFIRMED = "waits for a second closure"
 INCONSISTENT = "contradicts other closures"
+BEYOND_DRIFT = "farther than odometry can err"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +28,7 @@ class Admission:
 
 
 class ConsistencyGate:
-    """Remembers closures, admitted and waiting, and judges new ones against them."""
+    """Remembers the closures of the last stretch, admitted and not, and judges new ones against them."""
 
     def __init__(self, config: GraphConfig) -> None:
         self._config = config
@@ -39,33 +40,45 @@ class ConsistencyGate:
         self._admitted.append(closure)
 
     def offer(self, closure: Closure, graph: PoseGraph) -> Admission:
-        """Judge a verified closure between keyframes of `graph`.
+        """Judge a verified closure between keyframes of `graph`, the query being the newest.
 
-        Agreement with closures of other keyframes admits it, disagreement refuses it. One with
-        nothing to compare is admitted if it lies within the drift to be expected, else it waits.
+        If half of the nearest closures of other keyframes agree, it enters, and with it those among
+        them that had waited. One with nothing to be compared with enters if it lies within the
+        drift to be expected, else it waits.
         """
-        near = [(c, self._gap_m(c, closure, graph)) for c in self._admitted + self._waiting]
-        near = [(c, gap_m) for c, gap_m in near if gap_m is not None and c.query_id != closure.query_id]
-        agreeing = [c for c, gap_m in near if self._agree(c, closure, gap_m, graph)]
-        if len(agreeing) < len(near) - len(agreeing):
-            return Admission(admitted=(), refused=replace(closure, accepted=False, reason=INCONSISTENT))
-        if agreeing or self._expected(closure, graph):
+        if self._impossible(closure, graph):
+            return Admission(admitted=(), refused=replace(closure, accepted=False, reason=BEYOND_DRIFT))
+        self._forget_far(closure, graph)
+        voters = self._voters(closure, graph)
+        agreeing = [c for gap_m, c in voters if self._agree(c, closure, gap_m, graph)]
+        if 2 * len(agreeing) >= len(voters) and (agreeing or self._expected(closure, graph)):
             freed = [c for c in self._waiting if c in agreeing]
             self._waiting = [c for c in self._waiting if c not in freed]
             self._admitted += [*freed, closure]
             return Admission(admitted=(*freed, closure))
         self._waiting.append(closure)
-        return Admission(admitted=(), refused=replace(closure, accepted=False, reason=UNCONFIRMED))
+        reason = INCONSISTENT if voters else UNCONFIRMED
+        return Admission(admitted=(), refused=replace(closure, accepted=False, reason=reason))
 
-    def _gap_m(self, a: Closure, b: Closure, graph: PoseGraph) -> float | None:
-        """Driving between the ends of two closures; None when they cannot be compared."""
-        total = 0.0
-        for id_a, id_b in ((a.query_id, b.query_id), (a.match_id, b.match_id)):
-            node_a, node_b = graph.node(id_a), graph.node(id_b)
-            if node_a.session != node_b.session:
-                return None
-            total += abs(node_a.path_m - node_b.path_m)
-        return total if total <= _COMPARABLE_M else None
+    def _voters(self, closure: Closure, graph: PoseGraph) -> list[tuple[float, Closure]]:
+        """The nearest comparable closures, with the driving between them and this one."""
+        near = []
+        for other in self._admitted + self._waiting:
+            if other.query_id != closure.query_id:
+                gap_m = _gap_m(other, closure, graph)
+                if gap_m <= _COMPARABLE_M:
+                    near.append((gap_m, other))
+        return sorted(near, key=lambda pair: pair[0])[:_VOTERS]
+
+    def _forget_far(self, closure: Closure, graph: PoseGraph) -> None:
+        """Drop closures that no later one can be compared with: their query lies too far behind."""
+        newest = graph.node(closure.query_id)
+
+        def near(other: Closure) -> bool:
+            query = graph.node(other.query_id)
+            return query.session == newest.session and newest.path_m - query.path_m <= _COMPARABLE_M
+
+        self._admitted, self._waiting = list(filter(near, self._admitted)), list(filter(near, self._waiting))
 
     def _agree(self, a: Closure, b: Closure, gap_m: float, graph: PoseGraph) -> bool:
         """Whether the loop through both closures and the odometry between them comes back to itself."""
@@ -75,17 +88,36 @@ class ConsistencyGate:
 
     def _expected(self, closure: Closure, graph: PoseGraph) -> bool:
         """Whether the closure is where the graph expects it, given the drift over its loop."""
-        misfit = graph.misfit(closure)
-        query, match = graph.node(closure.query_id), graph.node(closure.match_id)
-        if misfit is None or query.session != match.session:
-            return False
-        return self._within(misfit, abs(query.path_m - match.path_m))
+        misfit, path_m = graph.misfit(closure), _loop_m(closure, graph)
+        return misfit is not None and path_m is not None and self._within(misfit, path_m)
+
+    def _impossible(self, closure: Closure, graph: PoseGraph) -> bool:
+        """Whether it lies where no odometry could have gone astray to: along a street that repeats itself."""
+        misfit, path_m = graph.misfit(closure), _loop_m(closure, graph)
+        return misfit is not None and path_m is not None and not self._within(misfit, _IMPOSSIBLE * path_m)
 
     def _within(self, distance: tuple[float, float], path_m: float) -> bool:
         """Whether metres and radians are explained by the odometry's error over `path_m`."""
         drift_m = self._config.odometry_sigma_m * path_m
         drift_rad = np.radians(self._config.odometry_sigma_deg) * path_m
         return distance[0] <= _SLACK_M + drift_m and distance[1] <= _SLACK_RAD + drift_rad
+
+
+def _gap_m(a: Closure, b: Closure, graph: PoseGraph) -> float:
+    """Driving between the ends of two closures; infinite when they join other sessions."""
+    total = 0.0
+    for id_a, id_b in ((a.query_id, b.query_id), (a.match_id, b.match_id)):
+        node_a, node_b = graph.node(id_a), graph.node(id_b)
+        if node_a.session != node_b.session:
+            return float("inf")
+        total += abs(node_a.path_m - node_b.path_m)
+    return total
+
+
+def _loop_m(closure: Closure, graph: PoseGraph) -> float | None:
+    """Driving between the two ends of a closure; None when they belong to different sessions."""
+    query, match = graph.node(closure.query_id), graph.node(closure.match_id)
+    return abs(query.path_m - match.path_m) if query.session == match.session else None
 
 
 def _between(a: int, b: int, graph: PoseGraph) -> np.ndarray:

@@ -2,52 +2,12 @@
 
 import numpy as np
 import pytest
+from drifted_square import SIDE, closure, graph_of, square, true_closure
 
 from bev_loc.config import GraphConfig
 from bev_loc.errors import EstimateError
 from bev_loc.geometry import se3, so3
-from bev_loc.graph.consistency import INCONSISTENT, UNCONFIRMED, ConsistencyGate
 from bev_loc.graph.pose_graph import PoseGraph, closure_covariance, odometry_covariance
-from bev_loc.records import Closure
-
-SIDE = 20  # keyframes a side, 5 m apart
-YAW_DRIFT_RAD = np.radians(0.15)  # per keyframe: about 0.03 degrees a metre
-
-
-def square(laps: int = 1) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """True and drifted poses of a drive around a square of 100 m."""
-    true, drifted = [np.eye(4)], [np.eye(4)]
-    for n in range(4 * SIDE * laps):
-        turn = np.pi / 2 if n % SIDE == SIDE - 1 else 0.0
-        step = se3.from_se2(5.0, 0.0, turn)
-        true.append(true[-1] @ step)
-        drifted.append(drifted[-1] @ step @ se3.from_se2(0.0, 0.0, YAW_DRIFT_RAD))
-    return true, drifted
-
-
-def closure(query: int, match: int, T_match_query: np.ndarray, information: np.ndarray | None = None) -> Closure:
-    return Closure(
-        query_id=query,
-        match_id=match,
-        accepted=True,
-        reason="accepted",
-        method="keypoints",
-        T_match_query=T_match_query,
-        information=np.eye(6) * 1e4 if information is None else information,
-        descriptor_distance=0.1,
-    )
-
-
-def true_closure(query: int, match: int, true: list[np.ndarray]) -> Closure:
-    return closure(query, match, se3.inverse(true[match]) @ true[query])
-
-
-def graph_of(poses: list[np.ndarray]) -> PoseGraph:
-    graph = PoseGraph(GraphConfig())
-    graph.anchor(0, np.eye(4))
-    for id, T in enumerate(poses):
-        graph.add_keyframe(id, T, 0)
-    return graph
 
 
 def worst_m(places: dict[int, np.ndarray], true: list[np.ndarray]) -> float:
@@ -172,26 +132,3 @@ def test_odometry_noise_grows_with_the_distance_and_is_never_zero() -> None:
     near, far = (odometry_covariance(se3.from_se2(d, 0, 0), GraphConfig()) for d in (0.0, 50.0))
     assert np.all(np.linalg.eigvalsh(near) > 0)
     np.testing.assert_allclose(np.sqrt(np.diag(far)[3:]), 0.02 * 50)
-
-
-def test_the_gate_lets_agreeing_closures_in_and_keeps_others_out() -> None:
-    true, drifted = square(laps=2)
-    graph, gate = graph_of(drifted), ConsistencyGate(GraphConfig())
-    strange = closure(4 * SIDE + 10, 55, np.eye(4))  # far from where even drift could have led
-    offered = gate.offer(strange, graph).refused
-    assert offered is not None and offered.reason == UNCONFIRMED and not offered.accepted
-    first, second = true_closure(4 * SIDE + 11, 11, true), true_closure(4 * SIDE + 12, 12, true)
-    gate.offer(first, graph)
-    admission = gate.offer(second, graph)
-    assert second in admission.admitted
-    contradiction = closure(4 * SIDE + 13, 12, se3.from_se2(5.0, 6.0, 0.5))
-    refused = gate.offer(contradiction, graph)
-    assert refused.refused is not None and refused.refused.reason == INCONSISTENT and not refused.refused.accepted
-
-
-def test_two_matches_of_one_keyframe_do_not_confirm_each_other() -> None:
-    true, drifted = square(laps=2)
-    graph, gate = graph_of(drifted), ConsistencyGate(GraphConfig())
-    for match in (55, 56):  # a look-alike and its neighbour
-        T = se3.inverse(true[match]) @ true[55]
-        assert not gate.offer(closure(4 * SIDE + 10, match, T), graph).admitted
