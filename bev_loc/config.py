@@ -213,6 +213,29 @@ class LocalizationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LinesConfig:
+    """Line segments from the camera."""
+
+    detector: str = tunable(
+        "lsdnet", "learned, or OpenCV's classical LSD, which needs no weights", choices=("lsdnet", "opencv")
+    )
+    model: str = tunable("", "ONNX file of LSDNet, also upstream's; empty: the shipped one")
+    min_score: float = tunable(
+        0.4, "segments below are not reported", minimum=0.0, maximum=1.0, live=True
+    )
+    min_heat: float = tunable(
+        0.3, "least line heat of a pixel that a segment grows over", minimum=0.05, maximum=0.95, live=True
+    )  # fmt: skip
+    min_length_px: float = tunable(
+        10.0, "shorter segments are not reported", unit="px", minimum=1.0, maximum=1000.0, live=True
+    )
+    max_pixels: int = tunable(
+        200000, "bigger pictures are made smaller before the network", unit="px", minimum=1024, maximum=4000000, live=True
+    )  # fmt: skip
+    threads: int = tunable(1, "of the network", minimum=1, maximum=64)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RosConfig:
     """Frame names and publication; only the ROS nodes read this."""
 
@@ -237,4 +260,5 @@ class Config:
     verify: VerifyConfig = VerifyConfig()
     graph: GraphConfig = GraphConfig()
     localization: LocalizationConfig = LocalizationConfig()
+    lines: LinesConfig = LinesConfig()
     ros: RosConfig = RosConfig()

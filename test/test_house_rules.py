@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "verify": (BASE | {"clouds", "bev"}, {"numpy", "numba", "scipy", "cv2", "small_gicp"}),
     "graph": (BASE, {"numpy", "gtsam"}),
     "maps": (BASE | {"place"}, {"numpy", "cv2"}),
-    "lines": ({"errors", "config", "records"}, {"numpy", "cv2", "torch", "onnxruntime"}),
+    "lines": ({"errors", "config", "records"}, {"numpy", "numba", "cv2", "torch", "onnxruntime"}),
     "sim": (BASE | {"clouds"}, {"numpy", "numba", "scipy", "cv2", "open3d", "rosbags"}),
     "sources": (BASE | {"clouds", "sim"}, {"numpy", "numba", "cv2", "yaml", "rosbags", "apsw"}),
     "evaluation": (MOST, {"numpy", "scipy"}),
