@@ -159,6 +159,12 @@ def transform_message(T_a_b: np.ndarray, stamp_ns: int, frame_a: str, frame_b: s
     return message
 
 
+def transform_matrix(message: TransformStamped) -> np.ndarray | None:
+    """T_parent_child; None when it holds NaN or its quaternion has no length."""
+    p = message.transform.translation
+    return pose_matrix(Pose(position=Point(x=p.x, y=p.y, z=p.z), orientation=message.transform.rotation))
+
+
 def path_message(stamps_ns: np.ndarray, T_map_base: np.ndarray, map_frame: str, longest: int = 2000) -> Path:
     """(N, 4, 4) poses as a path of at most about `longest`, evenly picked; its stamp is the last one's."""
     step = max(1, -(-len(stamps_ns) // longest))

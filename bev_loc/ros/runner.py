@@ -13,7 +13,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from ..errors import BevLocError
+from ..errors import BevLocError, ConfigError
 
 
 class Runnable(Protocol):
@@ -38,7 +38,7 @@ def run(make: Callable[[], Runnable]) -> int:
     threading.excepthook = on_thread_death
     _on_signals(lambda *_: sys.exit(0))  # nothing to lose while starting
     try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        _init()
         running = make()
         stopping = threading.Event()
         _on_signals(lambda *_: stopping.set())
@@ -49,12 +49,19 @@ def run(make: Callable[[], Runnable]) -> int:
         running.close()
         executor.shutdown()
         running.node.destroy_node()
-    except (BevLocError, rclpy_implementation.RCLInvalidROSArgsError) as error:
+    except BevLocError as error:
         print(error, file=sys.stderr)
         return 1
     finally:
         rclpy.try_shutdown()
     return 1 if dead_threads else 0
+
+
+def _init() -> None:
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:  # arguments or a parameter file that rcl cannot read
+        raise ConfigError(str(error)) from None
 
 
 def _on_signals(handler: Callable[..., None]) -> None:

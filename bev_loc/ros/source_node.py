@@ -27,7 +27,7 @@ from .params import Parameters
 from .runner import run
 from .tf import Tf
 
-_MATCH_S = 0.3  # from seeing a listener to being matched with it
+_MATCH_S = 0.5  # from seeing a listener to being matched with it
 _FOLLOW_S = 2.0  # back-pressure waits this long for the odometry of a scan: it may have been dropped
 
 

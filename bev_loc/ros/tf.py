@@ -8,8 +8,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from ..geometry import se3
-from .conversions import pose_matrix, transform_message
-from geometry_msgs.msg import Point, Pose
+from .conversions import transform_matrix, transform_message
 
 _DYNAMIC = QoSProfile(depth=100)
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -70,8 +69,7 @@ class Tf:
 
     def _take(self, message: object) -> None:
         for transform in message.transforms:  # type: ignore[attr-defined]
-            p = transform.transform.translation
-            T = pose_matrix(Pose(position=Point(x=p.x, y=p.y, z=p.z), orientation=transform.transform.rotation))
+            T = transform_matrix(transform)
             if T is not None:
                 self._parents[transform.child_frame_id.lstrip("/")] = (transform.header.frame_id.lstrip("/"), T)
 

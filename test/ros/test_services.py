@@ -100,6 +100,9 @@ def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
     assert trigger(ros, "load_map").success
     ros.spin_until(lambda: states[-1].data == "searching", "searching in the loaded map")
     ros.spin_until(lambda: loaded_clouds, "the loaded map, for a late joiner")
+    refused = set_parameter(ros, "verify.min_overlap", 2.0)
+    assert not refused.successful and "verify.min_overlap" in refused.reason
+    assert set_parameter(ros, "verify.min_overlap", 0.5).successful
     known = len(poses)
     drive.steps = 0
     assert trigger(ros, "relocalize").success
@@ -131,23 +134,14 @@ def test_a_lifecycle_manager_can_take_the_node_through_its_states(ros):
     assert node.end(signal.SIGINT) == 0
 
 
-def test_a_wrong_parameter_is_refused_by_the_running_node_with_its_reason(ros):
-    ros.start("localization_node")
-    refused = set_parameter(ros, "verify.min_overlap", 2.0)
-    assert not refused.successful and "verify.min_overlap" in refused.reason
-    assert set_parameter(ros, "verify.min_overlap", 0.5).successful
-
-
-@pytest.mark.parametrize(
-    ("node", "parameters", "words"),
-    [
+def test_what_cannot_start_says_why_in_one_sentence_and_exits_with_one(ros):
+    cases = [
         ("source_node", {"source": "/no/such/folder"}, ["/no/such/folder", "expected"]),
         ("localization_node", {"map": "/no/such/map"}, ["/no/such/map", "map"]),
         ("localization_node", {"save_map_path": "/proc/map"}, ["/proc/map", "cannot be written"]),
         ("odometry_node", {"odometry__scan_voxels_m": "0.5"}, ["odometry.scan_voxels_m", "odometry.scan_voxel_m"]),
-    ],
-)
-def test_what_cannot_start_says_why_in_one_sentence_and_exits_with_one(ros, node, parameters, words):
-    process = ros.start(node, **parameters)
-    assert process.wait() == 1
-    assert all(word in process.output for word in words) and "Traceback" not in process.output, process.output
+        ("odometry_node", {"input__T_base_imu": "[1.0, 0, 0, 0, 0, 0]"}, ["input.T_base_imu"]),
+    ]
+    for process, words in [(ros.start(node, **parameters), words) for node, parameters, words in cases]:
+        assert process.wait() == 1
+        assert all(word in process.output for word in words) and "Traceback" not in process.output, process.output

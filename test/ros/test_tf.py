@@ -13,27 +13,13 @@ from sensor_msgs.msg import Imu, PointCloud2
 from bev_loc.geometry import se3
 from bev_loc.records import ImuSample
 from bev_loc.ros import qos
-from bev_loc.ros.conversions import cloud_message, imu_message, pose_matrix, stamp_ns
+from bev_loc.ros.conversions import cloud_message, imu_message
 from bev_loc.ros.extrinsics import Mount
 from bev_loc.ros.tf import Tf
 from odometry.box_world import scan, street
-from ros.street_drive import FIRST_STAMP_NS, SCANS, T_world_lidar, write_drive
+from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 
 pytestmark = pytest.mark.ros
-
-
-def transforms(messages: list, parent: str, child: str) -> dict[int, np.ndarray]:
-    """T_parent_child by stamp."""
-    from geometry_msgs.msg import Point, Pose
-
-    found = {}
-    for transform in (t for message in messages for t in message.transforms):
-        if (transform.header.frame_id, transform.child_frame_id) == (parent, child):
-            p = transform.transform.translation
-            found[stamp_ns(transform.header.stamp)] = pose_matrix(
-                Pose(position=Point(x=p.x, y=p.y, z=p.z), orientation=transform.transform.rotation)
-            )
-    return found
 
 
 def test_a_mount_is_found_through_the_frames_between(with_tf2, make_ros):
@@ -88,29 +74,3 @@ def test_a_scan_waits_for_its_transform_and_both_frames_are_named(with_tf2, make
     ros.spin_until(lambda: len(odometry) or (send(next(sent)), ros.spin_for(0.2)) and False, "odometry", 10.0)
     assert "starts with an IMU" in node.output and "gravity" in node.output
     assert node.end(signal.SIGINT) == 0
-
-
-def test_odom_and_map_are_sent_with_the_poses_of_the_topics(with_tf2, make_ros, tmp_path):
-    from geometry_msgs.msg import PoseWithCovarianceStamped
-    from tf2_msgs.msg import TFMessage
-
-    ros = make_ros(with_tf2)
-    sent, odometry = ros.collect(TFMessage, "/tf"), ros.collect(Odometry, "odometry")
-    poses = ros.collect(PoseWithCovarianceStamped, "pose")
-    nodes = [ros.start("odometry_node"), ros.start("localization_node")]
-    folder = tmp_path / "drive"
-    folder.mkdir()
-    source = ros.start("source_node", source=str(write_drive(folder)), rate=2.0, wait_for="'points cloud_deskewed'")
-    assert source.wait() == 0
-    ros.spin_until(lambda: len(poses) == len(odometry) >= SCANS // 2, "poses")
-    ros.spin_until(lambda: len(transforms(sent, "map", "odom")) == len(poses), "map -> odom for every pose")
-
-    T_odom_base, T_map_odom = transforms(sent, "odom", "base_link"), transforms(sent, "map", "odom")
-    assert set(T_odom_base) == {stamp_ns(m.header.stamp) for m in odometry}
-    for message in odometry:
-        np.testing.assert_allclose(T_odom_base[stamp_ns(message.header.stamp)], pose_matrix(message.pose.pose), atol=1e-9)
-    for message in poses:
-        stamp = stamp_ns(message.header.stamp)
-        np.testing.assert_allclose(T_map_odom[stamp] @ T_odom_base[stamp], pose_matrix(message.pose.pose), atol=1e-9)
-    assert not transforms(sent, "map", "base_link")
-    assert [node.end(signal.SIGTERM) for node in nodes] == [0, 0]
