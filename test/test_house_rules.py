@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "sources": (BASE | {"clouds", "sim"}, {"numpy", "numba", "cv2", "yaml", "rosbags", "apsw"}),
     "evaluation": (MOST, {"numpy", "scipy"}),
     "viz": (MOST, {"numpy", "cv2", "matplotlib", "rerun"}),
-    "training": (MOST, {"numpy", "numba", "scipy", "cv2", "torch"}),
+    "training": (MOST, {"numpy", "numba", "scipy", "cv2", "torch", "onnx"}),
     "cli": (MOST, {"numpy", "tqdm"}),
     "ros": (
         MOST - {"training", "evaluation"},
