@@ -13,6 +13,7 @@ from bev_loc.config import Config
 from bev_loc.errors import ConfigError
 from bev_loc.ros.node_parameters import NODE_PARAMETERS
 from bev_loc.ros.params import Parameters, ros_yaml
+from bev_loc.ros.tables import node_parameter_table
 
 pytestmark = pytest.mark.ros
 
@@ -117,3 +118,9 @@ def test_the_parameter_file_of_the_package_is_the_configuration(node_with, repos
     assert file.read_text() == ros_yaml(Config()), "regenerate with: python -m bev_loc.ros.params > config/ros_parameters.yaml"
     parameters, _ = node_with("--params-file", str(file), own=own)
     assert parameters.config == Config()
+
+
+def test_the_table_in_the_readme_is_the_nodes_parameters(repository):
+    readme = (repository / "README.md").read_text()
+    shown = readme.partition("<!-- ros parameters -->\n")[2].partition("<!-- end ros parameters -->")[0]
+    assert shown == node_parameter_table(), "paste the output of: python -m bev_loc.ros.tables"
