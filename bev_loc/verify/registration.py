@@ -11,7 +11,8 @@ from ..geometry import se3
 VOXEL_M = 0.8  # thinning before registration: a few thousand points carry the pose
 NEIGHBOURS = 12  # that give a point its covariance
 REACHES_M = (3.0, 1.0)  # farthest correspondence, first and last
-MOST_ITERATIONS = 15  # of each; true pairs need 2 to 12, strangers seldom settle
+MOST_ITERATIONS = 15  # of each; true pairs need 1 to 8, strangers seldom settle
+SETTLED_M = 5e-3  # a last step below this; correspondences that swap back and forth move by millimetres for ever
 MOST_SHIFT_M = 2.5  # from the guess; farther away it has found something else
 MOST_TURN_RAD = np.radians(8.0)
 MIN_POINTS = 100
@@ -66,6 +67,7 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
             max_correspondence_distance=reach_m,
             num_threads=1,
             max_iterations=MOST_ITERATIONS,
+            translation_epsilon=SETTLED_M,
         )
         T, iterations = result.T_target_source, iterations + result.iterations
         shift_m, turn_rad = se3.distance(T_target_source, T)
@@ -80,7 +82,7 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
         inlier_ratio=inliers / source.cloud.size(),
         rmse_m=rmse_m,
         iterations=iterations,
-        converged=bool(result.converged) and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD,
+        converged=bool(result.converged and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD),
     )
 
 

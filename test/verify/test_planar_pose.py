@@ -1,0 +1,56 @@
+"""Pose from two images: corners and correlation, each against the known motion at any heading."""
+
+import numpy as np
+import pytest
+
+from bev_loc.config import BevConfig
+from bev_loc.geometry import se3
+from bev_loc.verify.correlation import Correlator
+from bev_loc.verify.match import describe, mutual
+from bev_loc.verify.ransac import fit_rigid
+
+BEV = BevConfig()
+HEADINGS_DEG = [0, 31, 90, 135, 180, -100]
+
+
+def _close(x_y_yaw: tuple[float, float, float], T_match_query: np.ndarray) -> bool:
+    shift_m, turn_rad = se3.distance(se3.from_se2(*x_y_yaw), T_match_query)
+    return shift_m < 0.35 and turn_rad < np.radians(1.5)
+
+
+@pytest.mark.parametrize("degrees", HEADINGS_DEG)
+def test_correlation_finds_the_motion_in_both_directions_of_the_street(make_keyframe, degrees):
+    T_match_query = se3.from_se2(3.0, -2.0, np.radians(degrees))
+    correlator = Correlator(BEV)
+    match, query = (correlator.spectra(make_keyframe(n, T).image) for n, T in ((1, np.eye(4)), (2, T_match_query)))
+    planar = correlator.align(match, query)
+    assert _close((planar.x_m, planar.y_m, planar.yaw_rad), T_match_query)
+    assert planar.score > 0.7 > correlator.score(match, query, planar.x_m + 3.0, planar.y_m, planar.yaw_rad)
+
+
+@pytest.mark.parametrize("degrees", HEADINGS_DEG)
+def test_corners_find_the_motion(make_keyframe, degrees):
+    T_match_query = se3.from_se2(-2.0, 4.0, np.radians(degrees))
+    match, query = (describe(make_keyframe(n, T).image, BEV) for n, T in ((1, np.eye(4)), (2, T_match_query)))
+    pairs = mutual(match, query)
+    fit = fit_rigid(pairs.match_xy_m, pairs.query_xy_m, 0.6, np.random.default_rng(0))
+    assert fit.inliers >= 20 and _close(fit.x_y_yaw, T_match_query)
+
+
+def test_an_image_lies_on_itself(make_keyframe):
+    correlator = Correlator(BEV)
+    spectra = correlator.spectra(make_keyframe(1, np.eye(4)).image)
+    planar = correlator.align(spectra, spectra)
+    np.testing.assert_allclose([planar.x_m, planar.y_m, planar.yaw_rad], 0.0, atol=0.02)
+    assert planar.score == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_chosen_pairs_are_those_of_a_brute_force_search(make_keyframe):
+    match, query = (describe(make_keyframe(n, np.eye(4)).image, BEV) for n in (1, 2))
+    distances = np.linalg.norm(query.descriptors[:, None] - match.descriptors[None], axis=2)
+    expected = [
+        (q, m) for q, m in enumerate(distances.argmin(1)) if distances[:, m].argmin() == q
+    ]
+    pairs = mutual(match, query)
+    np.testing.assert_array_equal(pairs.query_xy_m, query.xy_m[[q for q, _ in expected]])
+    np.testing.assert_array_equal(pairs.match_xy_m, match.xy_m[[m for _, m in expected]])
