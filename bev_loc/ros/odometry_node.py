@@ -17,7 +17,7 @@ from ..sources.base import scan_end_ns
 from . import diagnostics, qos
 from .conversions import cloud_message, imu_sample, odometry_message
 from .extrinsics import Mount
-from .imu_buffer import ImuBuffer
+from .imu_queue import ImuQueue
 from .params import Parameters
 from .runner import run
 from .scan_reader import ScanReader
@@ -50,7 +50,7 @@ class OdometryNode:
         self._odometry = self.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = self.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
         self._reader = ScanReader(config.input, "points")
-        self._samples = ImuBuffer()
+        self._samples = ImuQueue()
         self._worker: Worker[tuple[PointCloud2, int]] = Worker("odometry", self._on_scan)
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         self.node.create_subscription(Imu, "imu", self._on_imu, qos.IMU)

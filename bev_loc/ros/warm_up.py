@@ -7,15 +7,19 @@ from ..localizer import Localizer
 from ..odometry.lio import Lio
 from ..records import ImuSample, LidarScan, Odometry, OdometryHealth, Step
 
+_SWEEPS = 12  # the filter starts after eight
+
 
 def warm_up_odometry(config: OdometryConfig) -> Odometry | None:
-    """Run a throw-away odometry over three sweeps in a box; its last result."""
+    """Run a throw-away odometry over a few sweeps in a box, at rest; its last result."""
     lio = Lio(config)
     result = None
-    for i in range(3):
-        lio.on_imu(ImuSample(stamp_ns=i * 10**8, gyro_rad_s=np.zeros(3), acc_m_s2=np.array([0.0, 0.0, 9.8])))
-        points, offsets_s = _box(config), np.linspace(0.0, 0.1, 6 * 900, dtype=np.float32)
-        result = lio.on_scan(LidarScan(stamp_ns=i * 10**8, points_lidar=points, offsets_s=offsets_s))
+    for i in range(_SWEEPS):
+        begin_ns = i * 100_000_000
+        for k in range(0, 100_000_000, 5_000_000):
+            lio.on_imu(ImuSample(stamp_ns=begin_ns + k, gyro_rad_s=np.zeros(3), acc_m_s2=np.array([0.0, 0.0, 9.8])))
+        points, offsets_s = _box(config), np.linspace(0.0, 0.095, 6 * 900, dtype=np.float32)
+        result = lio.on_scan(LidarScan(stamp_ns=begin_ns, points_lidar=points, offsets_s=offsets_s))
     return result if isinstance(result, Odometry) else None
 
 
@@ -34,8 +38,8 @@ def warm_up_localizer(config: Config) -> Step:
 
 
 def _box(config: OdometryConfig) -> np.ndarray:
-    """(5400, 3) float32 points on the six sides of a box that lies within the range."""
-    half_m = config.min_range_m + min(5.0, (config.max_range_m - config.min_range_m) / 4)
-    u, v = (axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 30)))
-    sides = [np.roll(np.column_stack([u, v, np.full(900, side)]), axis, axis=1) for axis in range(3) for side in (-1.0, 1.0)]
-    return (half_m * np.concatenate(sides)).astype(np.float32)
+    """(5400, 3) float32 points on six walls of 12 m, within the range, as dense as a lidar sees them."""
+    distance_m = config.min_range_m + min(6.0, 0.5 * (config.max_range_m - config.min_range_m))
+    u, v = (axis.ravel() for axis in np.meshgrid(np.linspace(-6, 6, 30), np.linspace(-6, 6, 30)))
+    walls = [np.column_stack([u, v, np.full(900, side * distance_m)]) for side in (-1.0, 1.0)]
+    return np.concatenate([np.roll(wall, axis, axis=1) for wall in walls for axis in range(3)]).astype(np.float32)

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from bev_loc.records import ImuSample
-from bev_loc.ros.imu_buffer import ImuBuffer
+from bev_loc.ros.imu_queue import ImuQueue
 from bev_loc.ros.map_cloud import MapCloud
 from bev_loc.ros.pairing import Pairing
 from bev_loc.ros.worker import Worker
@@ -48,7 +48,7 @@ def test_a_stopped_worker_counts_what_was_still_waiting():
 
 
 def test_a_scan_waits_for_the_last_samples_of_a_running_imu():
-    buffer = ImuBuffer()
+    buffer = ImuQueue()
     buffer.add(sample(0))
     late = threading.Timer(0.05, buffer.add, [sample(100)])
     late.start()
@@ -56,7 +56,7 @@ def test_a_scan_waits_for_the_last_samples_of_a_running_imu():
 
 
 def test_samples_after_the_scan_stay_for_the_next_one():
-    buffer = ImuBuffer()
+    buffer = ImuQueue()
     for stamp_ns in (0, 50, 150):
         buffer.add(sample(stamp_ns))
     assert [s.stamp_ns for s in buffer.take_until(100)] == [0, 50]
@@ -64,7 +64,7 @@ def test_samples_after_the_scan_stay_for_the_next_one():
 
 
 def test_a_dead_imu_is_not_waited_for():
-    buffer = ImuBuffer()
+    buffer = ImuQueue()
     buffer.add(sample(0))
     assert len(buffer.take_until(10**10, patience_s=60.0)) == 1
 

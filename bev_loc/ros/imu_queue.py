@@ -9,7 +9,7 @@ _LONGEST = 4000  # samples: some 10 s of a fast IMU without a scan
 _ALIVE_NS = 1_000_000_000
 
 
-class ImuBuffer:
+class ImuQueue:
     """Samples in order of arrival; `dropped` counts those that no scan fetched in time."""
 
     def __init__(self) -> None:
