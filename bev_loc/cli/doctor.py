@@ -114,6 +114,7 @@ def _environment() -> list[Finding]:
     threads = " ".join(f"{name}={value}" for name, value in thread_environment().items())
     return [
         _numba_cache(),
+        _data(),
         Finding(name="thread pools", state="note", text=threads),
         Finding(name="processor", state="note", text=f"{os.cpu_count()} cores"),
     ]
@@ -128,6 +129,14 @@ def _numba_cache() -> Finding:
             return Finding(name="kernel cache", state="ok", text=f"{folder} can be written")
     text = f"{', '.join(map(str, folders))} cannot be written: export NUMBA_CACHE_DIR=/some/writable/folder"
     return Finding(name="kernel cache", state="missing", text=text)
+
+
+def _data() -> Finding:
+    """Recorded data that tests and benchmarks use; nothing else needs it."""
+    folder = os.environ.get("BEV_LOC_DATA", "")
+    if Path(folder).is_dir() and folder:
+        return Finding(name="test data", state="ok", text=folder)
+    return Finding(name="test data", state="absent", text="tests on real scans are skipped: export BEV_LOC_DATA=/its/folder")
 
 
 def _writable(folder: Path) -> bool:

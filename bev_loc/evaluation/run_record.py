@@ -128,7 +128,7 @@ def run_system(
                 localizer.on_imu(item)
                 record.imu_samples += 1
             case Dropped():
-                record.scans += not item.kind.startswith("imu")
+                record.scans += item.stamp_ns is not None and not item.kind.startswith("imu")
                 record.dropped.append(item)
             case LidarScan() | Odometry():
                 record.scans += 1
