@@ -88,13 +88,13 @@ def smooth_ins(recorded: RecordedImu) -> tuple[SplineDrive, Residual]:
     position[:, 2] += level_revisits(t, position)
     gyro_bias, acc_bias = np.zeros_like(gyro), np.zeros_like(acc)
     for _ in range(3):
-        turn = fit(duration, 0.025, [Observed(t_s=t, order=0, values=rpy, sigma=0.02),
+        turn = fit(duration, 0.025, [Observed(t_s=t, order=0, values=rpy, sigma=0.005),
                                      Observed(t_s=t, order=1, values=_rpy_rates(rpy, gyro - gyro_bias), sigma=0.004)],
                    rough(duration, 0.02, 3, 3, 60.0))  # fmt: skip
         R = rotations(turn(t))
         pull = np.einsum("nij,nj->ni", R, acc - acc_bias) - [0.0, 0.0, GRAVITY_M_S2]
-        xyz = fit(duration, 0.025, [Observed(t_s=t, order=0, values=position, sigma=2.0),
-                                    Observed(t_s=t, order=1, values=recorded.velocity_m_s[good], sigma=0.5),
+        xyz = fit(duration, 0.025, [Observed(t_s=t, order=0, values=position, sigma=0.6),
+                                    Observed(t_s=t, order=1, values=recorded.velocity_m_s[good], sigma=0.3),
                                     Observed(t_s=t, order=2, values=pull, sigma=0.2)],
                   rough(duration, 0.02, 3, 3, 200.0))  # fmt: skip
         drive = _drive(duration, xyz, turn, 0.02)
@@ -135,7 +135,7 @@ def _rpy_rates(rpy: np.ndarray, gyro: np.ndarray) -> np.ndarray:
 
 def _slow(t: np.ndarray, residual: np.ndarray) -> np.ndarray:
     window = max(3, round(_BIAS_WINDOW_S / max(float(np.median(np.diff(t))), 1e-3)))
-    return uniform_filter1d(residual, min(window, len(residual)), axis=0, mode="nearest")
+    return uniform_filter1d(residual, min(window, len(residual)), axis=0, mode="reflect")
 
 
 def _residual(

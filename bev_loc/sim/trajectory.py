@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from .drive import SplineDrive
 from .polyline import curvature, lengths, offset, resampled
@@ -23,8 +23,8 @@ class Driver:
     accelerate_m_s2: float = 1.4
     brake_m_s2: float = 1.8
     sideways_m_s2: float = 2.2
+    turn_rad_s: float = 0.7
     wait_s: float = 1.5  # standstill at the start
-    wander_m: float = 0.2  # about the middle of the lane
     rough_m: float = 0.008  # heave over bumps, RMS
     rough_rad: float = 0.004  # roll and pitch over bumps, RMS
     sensor_height_m: float = 1.73
@@ -33,7 +33,7 @@ class Driver:
 def plan(route: Route, ground: Ground, seed: int, driver: Driver = Driver(), speed: float = 1.0) -> SplineDrive:
     """The drive along `route`, its base at the sensor; `speed` scales the route's speed."""
     rng = np.random.default_rng([seed, 7])
-    lane = _wandering(resampled(route.points, _STEP_M), driver.wander_m, rng)
+    lane = _wandering(resampled(route.points, _STEP_M), route.wander_m, rng)
     way = lengths(lane)
     along = _speeds(lane, way, route, driver, speed)
     s = _timed(way, along, route.stops, driver)
@@ -52,8 +52,10 @@ def _wandering(lane: np.ndarray, wander_m: float, rng: np.random.Generator) -> n
 
 def _speeds(lane: np.ndarray, way: np.ndarray, route: Route, driver: Driver, speed: float) -> np.ndarray:
     """(N,) m/s at each point: bends, stops ahead, and the end of the way."""
-    bend = np.abs(gaussian_filter1d(curvature(lane, way[1]), 3.0))
-    limit = np.minimum(speed * route.speed_m_s, np.sqrt(driver.sideways_m_s2 / np.maximum(bend, 1e-6)))
+    bend = gaussian_filter1d(maximum_filter1d(np.abs(curvature(lane, way[1])), 7), 2.0)
+    bend = np.maximum(bend, 1e-6)
+    limit = np.minimum(np.sqrt(driver.sideways_m_s2 / bend), driver.turn_rad_s / bend)
+    limit = speed * np.minimum(route.speed_m_s, limit)
     for at, _ in route.stops:
         limit[np.searchsorted(way, at).clip(0, len(way) - 1)] = 0.0
     limit[-1] = 0.0

@@ -14,6 +14,7 @@ class Route:
 
     points: np.ndarray  # (N, 2) metres, world frame
     speed_m_s: float  # where nothing slows it
+    wander_m: float = 0.2  # about the middle of the lane, RMS
     stops: tuple[tuple[float, float], ...] = ()  # (way in metres, wait in seconds)
 
 

@@ -15,7 +15,7 @@ from bev_loc.sim.simulation import BEGIN_NS, simulate  # noqa: E402
 from bev_loc.sources.base import scan_end_ns  # noqa: E402
 from bev_loc.sources.simulated import open_simulated  # noqa: E402
 
-SHORT = "town,seconds=2,start=20,lidar=vlp16,blocks=3"
+SHORT = "town,seconds=2,start=20,lidar=vlp16,blocks=2"
 
 
 def items(text: str) -> list[ImuSample | LidarScan]:
@@ -64,7 +64,7 @@ def test_a_scan_comes_after_the_imu_samples_up_to_its_last_return() -> None:
 
 
 def test_points_moved_by_the_truth_fall_on_the_same_walls_scan_after_scan() -> None:
-    source = open_simulated("town,seconds=3,start=20,lidar=vlp16,blocks=3", InputConfig())
+    source = open_simulated("town,seconds=3,start=20,lidar=vlp16,blocks=2", InputConfig())
     clouds = []
     for scan in (item for item in source.stream() if isinstance(item, LidarScan)):
         T = source.simulation.drive.poses(source.simulation.begin_s + (scan.stamp_ns - BEGIN_NS) * 1e-9 + scan.offsets_s)
@@ -73,11 +73,11 @@ def test_points_moved_by_the_truth_fall_on_the_same_walls_scan_after_scan() -> N
 
     away, _ = cKDTree(clouds[0]).query(clouds[5][::20])
     still, _ = cKDTree(clouds[0]).query(clouds[1][::20])
-    assert np.median(still) < 0.1 and np.median(away) < 0.25
+    assert np.median(still) < 0.15 and np.median(away) < 0.35
 
 
 def test_the_other_pass_sees_the_same_houses_and_other_cars() -> None:
-    first, other = (simulate(parse(f"town,blocks=3,pass={which}")) for which in ("map", "other"))
+    first, other = (simulate(parse(f"town,blocks=2,pass={which}")) for which in ("map", "other"))
     walls = [s.world.mesh.vertices[s.world.mesh.triangles[s.world.mesh.materials == 2, 0]] for s in (first, other)]
     metal = [s.world.mesh.vertices[s.world.mesh.triangles[s.world.mesh.materials == 4, 0]] for s in (first, other)]
     np.testing.assert_array_equal(*walls)
@@ -85,7 +85,7 @@ def test_the_other_pass_sees_the_same_houses_and_other_cars() -> None:
 
 
 def test_winter_has_fewer_leaves_on_the_same_trunks() -> None:
-    summer, winter = (simulate(parse(f"town,blocks=3,cars=0,season={k}")).world.mesh for k in (0, 1))
+    summer, winter = (simulate(parse(f"town,blocks=2,cars=0,season={k}")).world.mesh for k in (0, 1))
     trunks = [mesh.vertices[mesh.triangles[mesh.materials == 6, 0]] for mesh in (summer, winter)]
     np.testing.assert_array_equal(*trunks)
     assert (winter.materials == 5).sum() < 0.4 * (summer.materials == 5).sum()
@@ -122,7 +122,7 @@ def test_a_gyro_spike_hits_one_sample_and_a_wrong_extrinsic_only_the_report() ->
 
 
 def test_kidnapping_moves_the_truth_in_an_instant_and_the_imu_stays_quiet() -> None:
-    source = open_simulated("town,seconds=30,faults=kidnap@10:30,blocks=3", InputConfig())
+    source = open_simulated("town,seconds=30,faults=kidnap@10:30,blocks=2", InputConfig())
     truth = source.truth()
     jump = np.linalg.norm(np.diff(truth.T_truth_base[:, :3, 3], axis=0), axis=1)
     assert jump.argmax() == 999 and jump.max() > 10 and np.sort(jump)[-2] < 0.2

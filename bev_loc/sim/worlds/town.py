@@ -91,5 +91,5 @@ def _route(nodes: np.ndarray, drive: list[tuple[int, int]], speed_m_s: float, st
     """The right-hand lane through the corners, begun and ended in the middle of a street."""
     corners = np.array([nodes[at] for at in drive])
     corners[0], corners[-1] = 0.5 * (corners[0] + corners[1]), 0.5 * (corners[-1] + corners[-2])
-    lane = offset(resampled(rounded(corners, 12.0), 0.5), -_LANE_M)
-    return Route(points=smoothed(lane, 2.0), speed_m_s=speed_m_s, stops=stops)
+    lane = offset(resampled(rounded(corners, 14.0), 0.5), -_LANE_M)
+    return Route(points=smoothed(lane, 2.5), speed_m_s=speed_m_s, stops=stops)

@@ -44,8 +44,9 @@ def _tube(
         if bend_m and k % 200 == 0:
             layout.place(box((-2.0, -half - 0.1, 0.0), (2.0, -half + 0.6, 3.0), Material.WALL), street[k], float(np.arctan2(way[k, 1], way[k, 0])))
     inside = street[8:-8]
+    wander_m = 0.03 * half
     lane, back = offset(inside, -0.5 * lane_m), offset(inside, 0.5 * lane_m)[::-1]
     return World(
         name=name, mesh=layout.mesh(8.0), ground=ground, low=layout.low, high=layout.high, lane_m=lane_m,
-        route=Route(points=lane, speed_m_s=speed_m_s), other=Route(points=back, speed_m_s=speed_m_s),
+        route=Route(points=lane, speed_m_s=speed_m_s, wander_m=wander_m), other=Route(points=back, speed_m_s=speed_m_s, wander_m=wander_m),
     )  # fmt: skip
