@@ -19,8 +19,12 @@ system() {  # install Debian packages when root, else print the line to copy
     fi
 }
 
+if ! command -v "$python" >/dev/null; then
+    say "there is no '$python' here; install Python 3.11 or newer, or name it: make PYTHON=python3.12 ..."
+    exit 1
+fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    say "needs Python 3.11 or newer, '$python' is $("$python" -V 2>&1 || true); name another one: make PYTHON=python3.12 ..."
+    say "needs Python 3.11 or newer, '$python' is $("$python" -V 2>&1); name another one: make PYTHON=python3.12 ..."
     exit 1
 fi
 missing=$("$python" bev_loc/cli/system_libraries.py)
