@@ -19,7 +19,7 @@ ARGUMENTS = (
         "source", default_value="live",
         description="live: the sensors' own topics; or a recording to replay: a path, kitti:PATH, bag:PATH or sim:NAME",
     ),
-    DeclareLaunchArgument("rate", default_value="1.0", description="speed of the replay; 0: as fast as odometry follows"),
+    DeclareLaunchArgument("rate", default_value="1.0", description="speed of the replay; 0: as fast as the nodes follow"),
     DeclareLaunchArgument("map", default_value="", description="map folder to localize in; empty: build a new map"),
     DeclareLaunchArgument(
         "mapping", default_value="auto", choices=["auto", *BOOLEAN],

@@ -42,7 +42,6 @@ class LocalizationNode:
         self._parameters = Parameters(self.node, "localization_node")
         self._parameters.on_change = self._on_change
         config = self._parameters.config
-        warm_up_localizer(config)
         self._outputs = MapOutputs(self.node, config.ros, Tf(self.node, send=config.ros.publish_tf, listen=False))
         self._session = Session(self._parameters, self._outputs)
         self._worker: Worker[Pair] | None = None
@@ -58,8 +57,9 @@ class LocalizationNode:
             self.node.autostart()
 
     def configure(self) -> None:
-        """Load the map, check that one can be saved."""
+        """Load the map, check that one can be saved, compile what will be needed."""
         self._session.begin()
+        warm_up_localizer(self._parameters.config)
 
     def activate(self) -> None:
         """Listen and publish."""

@@ -16,7 +16,7 @@ def _leaf(key: str, default: Any, meaning: str, *, unit: str = "", minimum: floa
 NODE_PARAMETERS: dict[str, tuple[Leaf, ...]] = {
     "source_node": (
         _leaf("source", "", "recording to replay: a path, kitti:PATH, bag:PATH or sim:NAME"),
-        _leaf("rate", 1.0, "speed of the replay relative to the recording; 0: as fast as odometry follows",
+        _leaf("rate", 1.0, "speed of the replay relative to the recording; 0: as fast as the other nodes follow",
               minimum=0.0, maximum=100.0),
         _leaf("clock", False, "publish /clock, for nodes with use_sim_time"),
         _leaf("wait_for", "points", "topics that must have a subscriber before the first scan goes out"),

@@ -16,6 +16,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, PointCloud2
+from std_msgs.msg import String
 
 from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry
@@ -53,8 +54,11 @@ class SourceNode:
             self._odometry = self.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
             self._deskewed = self.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
         self._clock = self.node.create_publisher(Clock, "/clock", 10) if self._parameters.own("clock") else None
-        self._followed = threading.Semaphore(0)
-        self.node.create_subscription(OdometryMessage, "odometry", lambda _: self._followed.release(), qos.RESULT)
+        self._followed = {"odometry": threading.Semaphore(0), "state": threading.Semaphore(0)}
+        if self._parameters.own("rate") == 0:
+            for topic, message_type in (("odometry", OdometryMessage), ("state", String)):
+                release = self._followed[topic].release
+                self.node.create_subscription(message_type, topic, lambda _, release=release: release(), qos.RESULT)
         self._announce_mounts()
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         self._stopping = threading.Event()
@@ -94,9 +98,10 @@ class SourceNode:
                 return
             if time_ns is not None and self._clock is not None:
                 self._clock.publish(Clock(clock=header(time_ns, "").stamp))
+            self._forget_followers()
             self._publish(item)
             if rate == 0 and isinstance(item, LidarScan):
-                self._wait_for_odometry()
+                self._wait_for_followers()
         self._points.wait_for_all_acked(Duration(seconds=5))
         self.node.get_logger().info(f"replayed {self._counts['scans']} scans of {self._source.name}")
         self.finished = True
@@ -127,10 +132,17 @@ class SourceNode:
                 return
         self._stopping.wait(_MATCH_S)
 
-    def _wait_for_odometry(self) -> None:
-        """Back-pressure: the next scan goes out when this one has come through, or will not."""
-        if self.node.count_subscribers("points") and not self._followed.acquire(timeout=_FOLLOW_S):
-            self._counts["scans without odometry"] += 1
+    def _wait_for_followers(self) -> None:
+        """Back-pressure: the next scan goes out when every running node has done this one, or will not."""
+        for topic, done in self._followed.items():
+            if self.node.count_publishers(topic) and not done.acquire(timeout=_FOLLOW_S):
+                self._counts[f"scans without {topic}"] += 1
+                return
+
+    def _forget_followers(self) -> None:
+        for done in self._followed.values():
+            while done.acquire(blocking=False):
+                pass  # what came late belongs to an earlier scan
 
     def _report(self) -> diagnostics.Report:
         total = self._source.scan_count

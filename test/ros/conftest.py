@@ -13,7 +13,10 @@ import pytest
 from ros.node_process import NodeProcess
 from ros.tf2_messages import CannotGenerate, generated_tf2_msgs
 
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before rclpy reads it
+# before rclpy reads them; the profile as the launch file sets it, under its names in Fast DDS 2 and 3
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+for _name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    os.environ[_name] = str(Path(__file__).resolve().parents[2] / "config" / "fastdds_shared_memory.xml")
 
 PATIENCE_S = 25.0  # on a loaded machine; what is waited for usually comes in less than a second
 
