@@ -30,7 +30,7 @@ def draw_closures(
     pictures, titles = [], []
     for closure, query in closures:
         match = matches[closure.match_id]
-        moved = _moved(query, match, closure, bev)
+        moved = moved_counts(query, match, closure, bev)
         blue, pink = match.image.counts / bev.max_count, moved / bev.max_count
         ink = np.clip(np.stack([blue, 0.75 * blue + 0.75 * pink, pink], axis=2) * 1.6, 0, 1)
         pictures.append(1.0 - ink)
@@ -38,7 +38,7 @@ def draw_closures(
     return _grid(pictures, titles, bev)
 
 
-def _moved(query: Keyframe, match: Keyframe, closure: Closure, bev: BevConfig) -> np.ndarray:
+def moved_counts(query: Keyframe, match: Keyframe, closure: Closure, bev: BevConfig) -> np.ndarray:
     """(S, S) the query's counts where the closure puts them in the match's image."""
     level_match, level_query = se3.from_parts(match.R_level_kf, np.zeros(3)), se3.from_parts(query.R_level_kf, np.zeros(3))
     T_level_match_level_query = level_match @ closure.T_match_query @ se3.inverse(level_query)
