@@ -6,11 +6,12 @@
 import os
 from pathlib import Path
 
-from bev_loc.thread_environment import set_thread_environment, thread_environment
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from bev_loc.thread_environment import set_thread_environment, thread_environment
+from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(__file__).resolve().parents[1]
 BOOLEAN = ["true", "false"]
@@ -70,7 +71,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         raise RuntimeError("mapping:=false needs a map: give map:=DIR, or leave mapping out to build one")
     topics = {"points": given["points_topic"], "imu": given["imu_topic"]}
 
-    def node(executable: str, parameters: dict, remappings: list[tuple[str, str]] = [], **more) -> Node:
+    def node(executable: str, parameters: dict, remappings: tuple[tuple[str, str], ...] = (), **more) -> Node:
         files = [given["params_file"]] if given["params_file"] and executable != "rviz2" else []
         in_namespace = [("/tf", "tf"), ("/tf_static", "tf_static")] if given["namespace"] else []
         return Node(
@@ -85,7 +86,7 @@ def nodes(context: LaunchContext) -> list[Node]:
         )
 
     started = [
-        node("odometry_node", {}, [(name, topic) for name, topic in topics.items() if live and topic]),
+        node("odometry_node", {}, tuple((name, topic) for name, topic in topics.items() if live and topic)),
         node(
             "localization_node",
             {"map": given["map"], "mapping": bool(given["map"]) and mapping, "save_map_path": given["save_map"]},

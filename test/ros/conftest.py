@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ros.node_process import NodeProcess
 from ros.tf2_messages import CannotGenerate, generated_tf2_msgs
 
@@ -60,6 +59,12 @@ class Ros:
                 said = "\n".join(f"--- {p.name} (running: {p.running})\n{p.output}" for p in self._processes)
                 raise AssertionError(f"{'a node died' if died else f'not within {timeout_s} s'}, waiting for {what}\n{said}")
             self._executor.spin_once(timeout_sec=0.05)
+
+    def wait_for(self, look: Callable[[], Any], what: str) -> Any:
+        """Spin until `look` returns something; that."""
+        found: list = []
+        self.spin_until(lambda: found.append(look()) or found[-1], what)
+        return found[-1]
 
     def spin_for(self, seconds: float) -> None:
         """Spin for a while."""

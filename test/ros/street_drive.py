@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from odometry.box_world import scan, street
 
 from bev_loc.geometry import se3
-from odometry.box_world import scan, street
 
 SCANS = 12
 SPEED_M_S = 5.0

@@ -4,9 +4,9 @@ from itertools import product
 from xml.etree import ElementTree
 
 import pytest
+from ros.launch_recorder import Launched
 
 from bev_loc.ros.node_parameters import NODE_PARAMETERS
-from ros.launch_recorder import Launched
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ import pytest
 pytest.importorskip("launch_testing", reason="needs a ROS installation: launch is not on PyPI")
 pytest.importorskip("launch_ros", reason="needs a ROS installation: launch_ros is not on PyPI")
 
-import launch
 import launch.actions
 import launch.event_handlers
 import launch_testing.asserts
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_testing.proc_info_handler import ActiveProcInfoHandler
+
+import launch
 
 LAUNCH_FILE = Path(__file__).resolve().parents[2] / "launch" / "localization.launch.py"
 

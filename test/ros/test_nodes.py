@@ -12,10 +12,10 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip i
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
+from ros.street_drive import SCANS, SPEED_M_S, write_drive
 from sensor_msgs.msg import PointCloud2
 
 from bev_loc.ros.conversions import cloud_points, pose_matrix, stamp_ns, transform_matrix
-from ros.street_drive import SCANS, SPEED_M_S, write_drive
 
 pytestmark = pytest.mark.ros
 

@@ -1,5 +1,7 @@
 """The rviz configuration shows topics that exist, with the types and the delivery that the nodes offer."""
 
+from functools import partial
+
 import pytest
 import yaml
 
@@ -31,15 +33,11 @@ def test_every_display_has_a_topic_of_its_type_and_delivery(ros, repository):
     ros.start("localization_node")
     for name, display in displays.items():
         topic, kind = display["Topic"], display["Class"].split("/")[1]
-        offered = []
-        ros.spin_until(
-            lambda: offered.extend(ros.node.get_publishers_info_by_topic(topic["Value"])) or offered, f"a publisher of {topic['Value']}"
-        )
+        offered = ros.wait_for(partial(ros.node.get_publishers_info_by_topic, topic["Value"]), f"a publisher of {topic['Value']}")
         assert {o.topic_type for o in offered} == {TYPE_OF_DISPLAY[kind]}, name
         for o in offered:
             assert RELIABILITY[topic["Reliability Policy"]] == o.qos_profile.reliability, name
             assert DURABILITY[topic["Durability Policy"]] == o.qos_profile.durability, name
     pose_tool = next(t for t in manager["Tools"] if t["Class"].endswith("/SetInitialPose"))["Topic"]["Value"]
-    listening = []
-    ros.spin_until(lambda: listening.extend(ros.node.get_subscriptions_info_by_topic(pose_tool)) or listening, pose_tool)
+    listening = ros.wait_for(partial(ros.node.get_subscriptions_info_by_topic, pose_tool), pose_tool)
     assert listening[0].topic_type == "geometry_msgs/msg/PoseWithCovarianceStamped"

@@ -12,8 +12,10 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
+from odometry.box_world import scan, street
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -23,8 +25,6 @@ from bev_loc.records import Odometry as OdometryRecord
 from bev_loc.records import OdometryHealth
 from bev_loc.ros import qos
 from bev_loc.ros.conversions import cloud_message, odometry_message, pose_with_covariance
-from odometry.box_world import scan, street
-from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 
 pytestmark = pytest.mark.ros
 

@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
 
 from nav_msgs.msg import Odometry
+from odometry.box_world import scan, street
+from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 from sensor_msgs.msg import Imu, PointCloud2
 
 from bev_loc.geometry import se3
@@ -16,8 +18,6 @@ from bev_loc.ros import qos
 from bev_loc.ros.conversions import cloud_message, imu_message
 from bev_loc.ros.extrinsics import Mount
 from bev_loc.ros.tf import Tf
-from odometry.box_world import scan, street
-from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 
 pytestmark = pytest.mark.ros
 
