@@ -10,6 +10,7 @@ from ..world import Route, World, WorldOptions, generators
 _MARGIN_M = 90.0
 _LANE_M = 1.75
 # Steps over street corners, right-hand traffic: a block, the block beside it, then back through both the other way.
+# The other drive goes round the same blocks against that, soon over what the first minute of the first has seen.
 _DRIVE = ((1, 1), (2, 1), (2, 2), (1, 2), (1, 1), (2, 1), (3, 1), (3, 2), (2, 2), (1, 2), (1, 3), (2, 3), (2, 2),
           (2, 1), (1, 1), (1, 2), (2, 2), (3, 2), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # fmt: skip
 
@@ -22,6 +23,8 @@ STYLES = (
 )
 
 
+_OTHER = ((3, 1), (2, 1), (1, 1), (1, 2), (2, 2), (2, 1), (1, 1), (1, 2), (1, 3), (2, 3), (2, 2), (3, 2), (3, 1),
+          (2, 1), (2, 2), (1, 2), (1, 1))  # fmt: skip
 _MIX = (0.3, 0.25, 0.23, 0.1, 0.12)
 
 
@@ -37,17 +40,17 @@ def lay_out(name: str, options: WorldOptions, styles: tuple[Style, ...], mix: tu
     nodes = _corners(rng, options.blocks + 1)
     ground = rolling(rng, 0.025)
     low, high = nodes.min((0, 1)) - _MARGIN_M, nodes.max((0, 1)) + _MARGIN_M
-    streets = _streets(rng, nodes)
+    drive, other = _drives(options.blocks)
+    streets = _streets(rng, nodes, drive)
     layout = Layout(ground, low, high, rngs, options.foliage)
     layout.draw(streets, styles[0])
     for street in streets:
         layout.furnish(street, styles[int(rng.choice(len(styles), p=mix))].on(styles[0]))
     layout.scatter(int(0.0022 * np.prod(high - low)))
     mesh = layout.mesh(5.0)
-    drive = _loops(options.blocks)
     return World(
         name=name, mesh=mesh, ground=ground, low=low, high=high, lane_m=2 * _LANE_M,
-        route=_route(nodes, drive, speed_m_s, stops=((215.0, 3.0),)), other=_route(nodes, drive[::-1], speed_m_s, stops=()),
+        route=_route(nodes, drive, speed_m_s, stops=((215.0, 3.0),)), other=_route(nodes, other, speed_m_s, stops=()),
     )  # fmt: skip
 
 
@@ -62,9 +65,9 @@ def _corners(rng: np.random.Generator, count: int) -> np.ndarray:
     return nodes + np.stack([bend_x, bend_y], -1) + rng.uniform(-4, 4, nodes.shape)
 
 
-def _streets(rng: np.random.Generator, nodes: np.ndarray) -> list[np.ndarray]:
+def _streets(rng: np.random.Generator, nodes: np.ndarray, drive: list[tuple[int, int]]) -> list[np.ndarray]:
     """Centre lines from corner to corner; those that no drive uses may be missing."""
-    count, used = len(nodes), {frozenset(pair) for pair in zip(_DRIVE, _DRIVE[1:])}
+    count, used = len(nodes), {frozenset(pair) for pair in zip(drive, drive[1:])}
     streets = []
     for i in range(count):
         for j in range(count):
@@ -74,17 +77,17 @@ def _streets(rng: np.random.Generator, nodes: np.ndarray) -> list[np.ndarray]:
     return streets
 
 
-def _loops(blocks: int) -> list[tuple[int, int]]:
-    """The drive over corners; a town of fewer blocks than it needs has a simple one round its rim."""
-    if blocks >= 3:
-        drive = list(_DRIVE)
-        if blocks > 4:  # then once round the whole town
-            last = blocks - 1
-            rim = [(1, j) for j in range(1, last)] + [(i, last) for i in range(1, last)]
-            rim += [(last, j) for j in range(last, 1, -1)] + [(i, 1) for i in range(last, 0, -1)]
-            drive += rim[1:]
-        return drive
-    return [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1)]
+def _drives(blocks: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Both drives over corners; a town too small for them has a simple one round a block, and back."""
+    if blocks < 3:
+        around = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1)]
+        return around, around[::-1]
+    drive, last = list(_DRIVE), blocks - 1
+    if blocks > 4:  # then once round the whole town
+        rim = [(1, j) for j in range(1, last)] + [(i, last) for i in range(1, last)]
+        rim += [(last, j) for j in range(last, 1, -1)] + [(i, 1) for i in range(last, 0, -1)]
+        drive += rim[1:]
+    return drive, list(_OTHER)
 
 
 def _route(nodes: np.ndarray, drive: list[tuple[int, int]], speed_m_s: float, stops: tuple[tuple[float, float], ...]) -> Route:
