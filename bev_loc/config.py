@@ -199,7 +199,7 @@ class LocalizationConfig:
         2, "closures that must agree before a place is believed", minimum=1, maximum=20, live=True
     )
     hit_distance_m: float = tunable(
-        2.0, "agreement of two closures", unit="m", minimum=0.1, maximum=20.0, live=True
+        1.0, "agreement of two closures", unit="m", minimum=0.1, maximum=20.0, live=True
     )
     hit_angle_deg: float = tunable(
         5.0, "agreement of two closures", unit="deg", minimum=0.1, maximum=45.0, live=True

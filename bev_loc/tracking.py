@@ -90,10 +90,10 @@ class Tracker:
         self._misses += 1
         reason = "does not fit the map" if map_near else "outside the map"
         self._remember(keyframe, elsewhere)
-        rivals = max((len(self._agreeing(hit)) for hit in elsewhere), default=0)
-        if self._misses < self._config.lost_after and rivals < self._config.consistent_hits:
+        witnesses = len({hit.closure.query_id for hit in self._hits})  # against the track, whether they agree or not
+        if self._misses < self._config.lost_after and witnesses < self._config.consistent_hits:
             return Belief(refused=refused, reasons=(reason,))
-        self.state = State.LOST  # the rivals, if any, are kept: one more that agrees and the place is found
+        self.state = State.LOST  # the witnesses are kept: if one more agrees with them the place is found
         return Belief(refused=refused, lost=True, reasons=(reason, "lost"))
 
     def _search(self, keyframe: Keyframe, hits: list[Hit]) -> Belief:

@@ -133,6 +133,14 @@ def test_a_single_stray_hit_is_refused_and_does_not_end_the_track() -> None:
     assert belief.refused[0].reason == "not where it is tracked"
 
 
+def test_two_hits_against_the_track_end_it_even_if_they_disagree() -> None:
+    tracker = found_tracker()
+    for id, slip_m in ((3, 6.0), (4, 13.0)):  # an odometry that drives twice as far as the vehicle
+        at = keyframe(id, 2.0 * id)
+        belief = tracker.judge(at, [hit(at, T_MAP_ODOM @ se3.from_se2(-slip_m, 0.0, 0.0))], T_MAP_ODOM @ at.T_odom_kf)
+    assert belief.lost and tracker.state is State.LOST
+
+
 def test_a_hint_needs_a_hit_near_it_and_then_one_is_enough() -> None:
     at = keyframe(1, 2.0)
     T_map_kf = T_MAP_ODOM @ at.T_odom_kf
