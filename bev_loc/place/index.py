@@ -46,9 +46,8 @@ class PlaceIndex:
         row = self._row(descriptor)
         with _OneThread():
             found = [shard.search(row, min(k + 1, shard.ntotal)) for shard in self._shards if shard.ntotal]
-        pairs = sorted(
-            (float(square), int(id)) for squares, ids in found for square, id in zip(squares[0], ids[0]) if id != query_id
-        )
+        rows = [(float(square), int(id)) for squares, ids in found for square, id in zip(squares[0], ids[0])]
+        pairs = sorted(row for row in rows if row[1] != query_id)
         return [
             Candidate(query_id=query_id, match_id=id, distance=float(np.sqrt(max(square, 0.0))))
             for square, id in pairs[:k]

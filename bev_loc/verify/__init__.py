@@ -1,0 +1,1 @@
+"""Candidates become closures here, or are refused with a reason."""

@@ -39,18 +39,18 @@ class Pairs:
 
 def describe(image: BevImage, bev: BevConfig) -> Corners:
     """The strongest corners of an image that stand on structure, described."""
-    pixels_rc = detect(_structure(image), MOST_CORNERS)
-    blurred = cv2.GaussianBlur(_structure(image).counts.astype(np.float32), (0, 0), BLUR_M / bev.cell_m)
+    structure = _structure(image)
+    pixels_rc = detect(structure, MOST_CORNERS)
+    count = len(pixels_rc)
+    if not count:
+        return Corners(xy_m=np.zeros((0, 2)), descriptors=np.zeros((0, len(RING_RADII_M) * HARMONICS), np.float32))
+    blurred = cv2.GaussianBlur(structure.counts.astype(np.float32), (0, 0), BLUR_M / bev.cell_m)
     radii_px = np.array(RING_RADII_M, np.float32) / bev.cell_m
     angles = np.arange(SAMPLES) * 2 * np.pi / SAMPLES
-    rows = pixels_rc[:, 0, None, None] + radii_px[:, None] * np.cos(angles)
-    cols = pixels_rc[:, 1, None, None] + radii_px[:, None] * np.sin(angles)
-    shape = (max(len(pixels_rc), 1), -1)
-    rings = cv2.remap(
-        blurred, cols.reshape(shape).astype(np.float32), rows.reshape(shape).astype(np.float32), cv2.INTER_LINEAR
-    ) if len(pixels_rc) else np.zeros((0, radii_px.size * SAMPLES), np.float32)
-    rings = rings.reshape(len(pixels_rc), radii_px.size, SAMPLES)
-    harmonics = np.sqrt(np.abs(np.fft.rfft(rings, axis=2))[:, :, :HARMONICS]).reshape(len(pixels_rc), radii_px.size * HARMONICS)
+    rows = (pixels_rc[:, 0, None, None] + radii_px[:, None] * np.cos(angles)).reshape(count, -1).astype(np.float32)
+    cols = (pixels_rc[:, 1, None, None] + radii_px[:, None] * np.sin(angles)).reshape(count, -1).astype(np.float32)
+    rings = cv2.remap(blurred, cols, rows, cv2.INTER_LINEAR).reshape(count, radii_px.size, SAMPLES)
+    harmonics = np.sqrt(np.abs(np.fft.rfft(rings, axis=2))[:, :, :HARMONICS]).reshape(count, -1)
     lengths = np.linalg.norm(harmonics, axis=1, keepdims=True)
     return Corners(
         xy_m=grid.to_metres(pixels_rc, bev), descriptors=(harmonics / np.maximum(lengths, 1e-9)).astype(np.float32)

@@ -15,4 +15,4 @@ class PlanarMatch:
     yaw_rad: float
     inliers: int = 0  # keypoint matches that agree
     score: float = 0.0  # correlation of the aligned images, 0..1
-    covariance: np.ndarray | None = None  # (3, 3) of x, y, yaw
+    covariance: np.ndarray | None = None  # (3, 3) of x, y, yaw; correlation gives none

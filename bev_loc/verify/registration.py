@@ -74,6 +74,8 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
         if shift_m > MOST_SHIFT_M or turn_rad > MOST_TURN_RAD:
             break
     inliers, rmse_m = _residuals(target, source, T)
+    # Where no step can better an exact fit, small_gicp does not call it converged.
+    exact = result.num_inliers > 0 and result.error < 1e-9 * result.num_inliers
     variance = max(2.0 * result.error / max(result.num_inliers, 1), 1.0)  # in units of GICP's own model
     return Registration(
         T_target_source=T,
@@ -82,7 +84,7 @@ def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> R
         inlier_ratio=inliers / source.cloud.size(),
         rmse_m=rmse_m,
         iterations=iterations,
-        converged=bool(result.converged and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD),
+        converged=bool((result.converged or exact) and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD),
     )
 
 

@@ -94,7 +94,11 @@ class Verifier:
         if fit is not None:
             score = self._correlator.score(theirs.spectra, ours.spectra, *fit.x_y_yaw)
             x_m, y_m, yaw_rad = map(float, fit.x_y_yaw)
-            found.append(PlanarMatch(method="keypoints", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score))
+            found.append(
+                PlanarMatch(
+                    method="keypoints", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score, covariance=fit.covariance
+                )
+            )
         planar = max(found, key=lambda planar: planar.score)
         planar = replace(planar, inliers=self._inliers(pairs, planar))
         closure = Closure(

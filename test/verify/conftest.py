@@ -30,7 +30,8 @@ def _town(seed: int) -> np.ndarray:
     ground = np.column_stack([rng.uniform(-65, 65, (40000, 2)), rng.normal(-1.7, 0.02, 40000)])
     parts = [ground]
     for _ in range(60):
-        corner, yaw, length = rng.uniform(-60, 60, 2), rng.integers(0, 4) * np.pi / 2 + rng.normal(0, 0.1), rng.uniform(4, 16)
+        corner, length = rng.uniform(-60, 60, 2), rng.uniform(4, 16)
+        yaw = rng.integers(0, 4) * np.pi / 2 + rng.normal(0, 0.1)
         along, up = rng.uniform(0, length, int(90 * length)), rng.uniform(-1.7, rng.uniform(1.5, 7.0), int(90 * length))
         parts.append(np.column_stack([corner[0] + along * np.cos(yaw), corner[1] + along * np.sin(yaw), up]))
     for _ in range(80):

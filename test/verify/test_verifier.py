@@ -41,6 +41,12 @@ def test_a_pose_survives_levelling_that_is_degrees_wrong(make_keyframe):
     assert closure.accepted and shift_m < 0.1 and turn_rad < np.radians(0.3)
 
 
+def test_a_cloud_seen_twice_is_found_exactly(make_keyframe):
+    closure = _verify(replace(make_keyframe(1, np.eye(4)), id=2), make_keyframe(1, np.eye(4)))
+    assert closure.accepted and closure.overlap == 1.0
+    np.testing.assert_allclose(closure.T_match_query, np.eye(4), atol=1e-3)
+
+
 def test_another_town_is_refused(make_keyframe):
     for other in (3, 4, 5):
         closure = _verify(make_keyframe(2, np.eye(4), town=other), make_keyframe(1, np.eye(4)))
@@ -101,7 +107,8 @@ def test_every_refusal_has_its_reason(make_keyframe, reason, change, config, has
 
 
 def test_the_same_question_gives_the_same_bytes_whatever_was_asked_before(make_keyframe):
-    match, query, other = make_keyframe(1, np.eye(4)), make_keyframe(2, se3.from_se2(2, 1, 0.5)), make_keyframe(7, np.eye(4), town=3)
+    match, query = make_keyframe(1, np.eye(4)), make_keyframe(2, se3.from_se2(2, 1, 0.5))
+    other = make_keyframe(7, np.eye(4), town=3)
     experienced = Verifier(VerifyConfig(), BEV)
     for asked in (other, query):
         experienced.verify(Candidate(query_id=asked.id, match_id=7, distance=0.0), asked, other, NOTHING)
