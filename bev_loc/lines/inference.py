@@ -32,6 +32,7 @@ class LineModel:
     def __init__(self, path: str, threads: int) -> None:
         try:
             import onnxruntime
+            from onnxruntime.capi import onnxruntime_pybind11_state as states
         except ImportError:
             raise DependencyError(
                 "lines.detector lsdnet needs onnxruntime: pip install 'onnxruntime>=1.17', or set lines.detector=opencv"
@@ -45,7 +46,7 @@ class LineModel:
             raise SourceError(f"{file}: expected an ONNX model, found no file; leave lines.model empty for the shipped one")
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises a dozen unrelated kinds for a bad file
+        except (states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented) as error:
             raise SourceError(f"{file}: is not an ONNX model that can be run ({_first_line(error)})") from None
         taken = self._session.get_inputs()[0]
         self._input = taken.name
@@ -85,5 +86,5 @@ class LineModel:
                         scale_xy=size, offset_xy=0.5 * size - 0.5)  # fmt: skip
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200]
