@@ -169,7 +169,7 @@ def picture(path: Path, images: dict[str, np.ndarray], stats: dict[str, list[dic
             total = np.mean([scan[name] for scan in scans], axis=0)
             axes.plot(middles, total / total.sum(), label=label, lw=3 if label == TOWN else 1.2)
         r = result[name]
-        axes.set_title(f"{name}\ntown to real {r['town_to_real']:.2f} {unit}, ratio {r['ratio']:.2f} (allowed 1.5)")
+        axes.set_title(f"{name}\ntown to real {r['town_to_real']:.2f} {unit}\nratio {r['ratio']:.2f} (allowed 1.5)", fontsize=10)
         axes.set_xlabel(unit); axes.legend(fontsize=8)  # noqa: E702
     figure.savefig(path, dpi=70)
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,14 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..sim.options import parse
+    from ..sim.options import checked, parse
     from ..sim.simulation import simulate
 
     given = {"trajectory": arguments.trajectory, "imu_file": arguments.imu, "lidar": arguments.lidar, "seconds": arguments.seconds,
              "seed": arguments.seed}  # fmt: skip
-    text = ",".join([arguments.name, *(f"{key}={value}" for key, value in given.items() if value is not None)])
-    options = parse(text)
+    given = {key: value for key, value in given.items() if value is not None}
+    options = checked(replace(parse(arguments.name), **given))
+    text = ",".join([arguments.name, *(f"{key}={value}" for key, value in given.items())])
     simulation = simulate(options)
     _claim(arguments.out, arguments.force)
     print(f"bev_loc: simulating '{text}': {simulation.scan_count} scans", file=sys.stderr)

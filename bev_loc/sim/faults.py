@@ -12,7 +12,7 @@ from .sweep import Sweep
 # kind -> (default amount, what the amount is)
 KINDS = {
     "imu_gap": (1.5, "seconds without IMU samples"),
-    "gyro_spike": (20.0, "rad/s added to one sample about each axis"),
+    "gyro_spike": (20.0, "rad/s added about each axis for 5 ms: one sample at 200 Hz"),
     "lidar_gap": (1.0, "seconds without scans"),
     "nan": (0.3, "share of the points of every scan from then on that is NaN"),
     "empty": (1.0, "scans without points"),
@@ -70,7 +70,7 @@ def _lidar_gap(item: Sweep | ImuSample, since_s: float, fault: Fault) -> Sweep |
 
 
 def _gyro_spike(item: Sweep | ImuSample, since_s: float, fault: Fault) -> Sweep | ImuSample:
-    if isinstance(item, Sweep) or since_s >= 0.004999:  # one sample at 200 Hz
+    if isinstance(item, Sweep) or since_s >= 0.004999:
         return item
     return replace(item, gyro_rad_s=item.gyro_rad_s + fault.amount)
 

@@ -1,5 +1,6 @@
 """Furnishes streets: houses in lots, kerbs, parked cars, trees, poles, each only where it is free."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -198,7 +199,9 @@ class Layout:
         for kind in (assets.sign, assets.cabinet, assets.person):
             self._every(street, side, style.road_half_m + rng.uniform(0.9, style.pavement_m - 0.3), 14.0, style.clutter, 0.2, lambda: kind(rng))
 
-    def _every(self, street, side, off_m, spacing_m, chance, half_m, make) -> None:  # type: ignore[no-untyped-def]
+    def _every(
+        self, street: np.ndarray, side: float, off_m: float, spacing_m: float, chance: float, half_m: float, make: Callable[[], Mesh]
+    ) -> None:
         """`make()` about every `spacing_m`, `off_m` from the centre line."""
         line = offset(resampled(street, 0.5), side * off_m)
         heading = tangents(line)

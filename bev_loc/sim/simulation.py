@@ -90,9 +90,6 @@ def simulate(options: SimOptions) -> Simulation:
     world = build_world(options.world, land)
     route = world.other if other else world.route
     drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + other, speed=options.speed)
-    for fault in options.faults:
-        if fault.kind == "kidnap":
-            drive = Kidnapped(drive, options.start + fault.at_s, fault.amount)
     return _assembled(options, world, route, drive, lidar, T_BASE_IMU, None, ())
 
 
@@ -109,6 +106,9 @@ def _assembled(
     options: SimOptions, world: World, route: Route, drive: Drive, lidar: LidarModel, T_base_imu: np.ndarray,
     recorded: ImuTrack | None, notes: tuple[str, ...],
 ) -> Simulation:  # fmt: skip
+    for fault in options.faults:
+        if fault.kind == "kidnap":
+            drive = Kidnapped(drive, options.start + fault.at_s, fault.amount)
     begin = min(options.start, max(0.0, drive.duration_s - 1.0))
     end = min(drive.duration_s, begin + options.seconds) if options.seconds else drive.duration_s
     turned = sum(fault.amount for fault in options.faults if fault.kind == "extrinsic")

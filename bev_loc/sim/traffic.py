@@ -42,7 +42,7 @@ class Traffic:
             Walker(kind=int(rng.integers(_KINDS)), way=back, begin_m=total * (k + rng.random()) / oncoming, speed_m_s=rng.uniform(6, 10))
             for k in range(oncoming)
         ]
-        beside = [-5.2, 5.2 + world.lane_m] if world.lane_m else [-0.8, 0.8]
+        beside = [-5.2, 5.2 + world.lane_m] if world.lane_m else [-2.6, 2.6]
         for k in range(count if world.route.speed_m_s < _NO_WALKERS_M_S else 0):
             side = offset(even, rng.choice(beside) + rng.uniform(-0.2, 0.2))
             self._walkers.append(Walker(

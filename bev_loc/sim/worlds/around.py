@@ -32,7 +32,7 @@ def build(options: WorldOptions, drive: Drive) -> World:
         layout.furnish(piece, habits.on(_STREET))
     layout.scatter(int(0.0018 * np.prod(high - low)))
     route = Route(points=resampled(street, 0.5), speed_m_s=10.0)
-    return World(name="around", mesh=layout.mesh(5.0), ground=ground, low=low, high=high, route=route, other=route, lane_m=0.0)
+    return World(name="around", mesh=layout.mesh(5.0), ground=ground, low=low, high=high, route=route, other=route, lane_m=3.5)
 
 
 def _unseen_pieces(street: np.ndarray) -> list[np.ndarray]:
