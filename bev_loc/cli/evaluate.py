@@ -4,6 +4,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from . import evaluate_lines
 from .options import add_json_option, print_result
 
 
@@ -30,6 +31,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     add_json_option(trajectory)
     trajectory.set_defaults(handler=_trajectory)
+    evaluate_lines.register(subjects)
 
 
 def _trajectory(arguments: argparse.Namespace) -> int:

@@ -34,6 +34,11 @@ def make_detector(config: LinesConfig) -> LineDetector:
     return OpenCvLsd(config) if config.detector == "opencv" else LsdNet(config)
 
 
+def use_one_thread() -> None:
+    """OpenCV's part on one thread too, for measurements."""
+    cv2.setNumThreads(1)
+
+
 class LsdNet:
     """The learned detector: network, then region growing on its maps."""
 

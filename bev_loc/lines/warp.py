@@ -1,5 +1,6 @@
-"""Segments under homographies and image borders; pure functions on (N, 4) arrays of x1 y1 x2 y2."""
+"""Segments and pictures under homographies and image borders; segments are (N, 4) arrays of x1 y1 x2 y2."""
 
+import cv2
 import numpy as np
 
 
@@ -29,3 +30,20 @@ def clipped(segments: np.ndarray, width: int, height: int) -> np.ndarray:
     x1, y1, x2, y2 = segments[kept].T
     a, b = low[kept], high[kept]
     return np.stack([x1 + a * (x2 - x1), y1 + a * (y2 - y1), x1 + b * (x2 - x1), y1 + b * (y2 - y1)], axis=1)
+
+
+def random_homography(rng: np.random.Generator, height: int, width: int, strength: float = 0.12) -> np.ndarray:
+    """(3, 3) that moves each corner by up to `strength` of the sides, turned and scaled a little."""
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    moved = corners + rng.uniform(-strength, strength, (4, 2)) * [width, height]
+    turn, scale = rng.uniform(-0.25, 0.25), np.exp(rng.uniform(-0.2, 0.2))
+    R = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    centre = np.array([width, height]) / 2
+    moved = (moved - centre) @ R.T + centre
+    return cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
+
+
+def warped_picture(image: np.ndarray, H_b_a: np.ndarray) -> np.ndarray:
+    """Picture b of picture a, in its size; what a does not show is its mirror image."""
+    size = (image.shape[1], image.shape[0])
+    return cv2.warpPerspective(image, H_b_a, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

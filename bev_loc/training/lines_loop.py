@@ -23,6 +23,8 @@ class Stage:
     name: str
     steps: int
     peak_rate: float
+    shards: int  # so many of the rendered ones
+    photos: float = 0.0  # share of the samples that are photographs with pseudo-labels
     batch: int = 8
     side: int = 256
 

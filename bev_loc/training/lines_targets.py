@@ -62,13 +62,22 @@ def _draw(segments, maps, side):
                     maps[3, row, column] = max(maps[3, row, column], heat)
 
 
-def crop(rng: np.random.Generator, image: np.ndarray, segments: np.ndarray, side: int) -> Sample:
-    """A random piece of a labelled picture: scaled, turned a little, tilted, perhaps mirrored, and disturbed."""
+def crop(
+    rng: np.random.Generator, image: np.ndarray, segments: np.ndarray, side: int, known: np.ndarray | None = None
+) -> Sample:
+    """A random piece of a labelled picture: scaled, turned a little, tilted, perhaps mirrored, and disturbed.
+
+    `known` (H, W) uint8 is 0 where the labels do not say whether there is a line; None: they always do.
+    """
     H = _homography(rng, image.shape[:2], side)
     piece = cv2.warpPerspective(image, H, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101)
     inside = clipped(warped(segments[~np.isnan(segments[:, 0])], H), side, side)
     lengths = np.hypot(inside[:, 2] - inside[:, 0], inside[:, 3] - inside[:, 1])
-    return Sample(image=disturbed(rng, piece), maps=maps_of(inside[lengths > 5.0], side))
+    maps = maps_of(inside[lengths > 5.0], side)
+    if known is not None:
+        told = cv2.warpPerspective(known, H, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
+        maps[5] = np.maximum(told[::2, ::2] > 0, maps[0] > 0.3)
+    return Sample(image=disturbed(rng, piece), maps=maps)
 
 
 def _homography(rng: np.random.Generator, shape: tuple[int, int], side: int) -> np.ndarray:

@@ -1,0 +1,122 @@
+"""`bev_loc evaluate lines`: a line detector against annotations, beside OpenCV's LSD in the same run."""
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from .options import add_config_options, add_json_option, config_from, print_result
+
+
+def register(subjects: argparse._SubParsersAction) -> None:
+    """Adds the subject."""
+    parser = subjects.add_parser(
+        "lines",
+        help="F^H, sAP, repeatability and time of line segments",
+        description="F^H (pixels of both sides matched one to one within 0.01 of the diagonal, best score threshold) and "
+        "sAP5/10/15 against NAME.jpg.json annotations; repeatability under random homographies needs none. OpenCV's LSD is "
+        "measured beside, with 95 %% bootstrap intervals over the pictures. The time is processor time of this process, the "
+        "median over pictures of the fastest of three passes. All segments count: lines.min_score is taken as 0.",
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--markup", type=Path, metavar="DIR", help="annotations; without them only repeatability and time")
+    parser.add_argument("--views", type=int, default=None, metavar="N",
+                        help="homographies per picture for repeatability; default 0 with annotations, 3 without")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of the homographies and the bootstrap")
+    parser.add_argument("--alone", action="store_true", help="leave OpenCV's LSD out")
+    add_config_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(handler=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from ..evaluation.line_pictures import measure, read_annotated
+    from ..evaluation.lines import paired_intervals, summarise
+
+    config = config_from(arguments).lines
+    annotated = read_annotated(arguments.images, arguments.markup, _warn) if arguments.markup else None
+    pictures = [picture.image for picture in annotated] if annotated else _readable(arguments.images)
+    views = arguments.views if arguments.views is not None else (0 if annotated else 3)
+    detectors = _detectors(config, arguments.alone)
+    measured = [measure(detector, annotated) for detector in detectors] if annotated else []
+    results: list[dict[str, Any]] = [{"detector": detector.name, "images": len(pictures)} for detector in detectors]
+    for result, of_detector in zip(results, measured):
+        own = paired_intervals(of_detector.pictures, None, np.random.default_rng(arguments.seed))
+        result |= asdict(summarise(of_detector.pictures)) | {"cpu_ms_per_image": of_detector.cpu_ms}
+        result |= {f"{name}_interval": interval for name, interval in own.items()}
+    _add_views(results, detectors, pictures, views, arguments.seed, timing=not annotated)
+    result = results[0]
+    if len(results) > 1:
+        result["opencv"] = results[1]
+        if measured:
+            ahead = paired_intervals(measured[0].pictures, measured[1].pictures, np.random.default_rng(arguments.seed))
+            result["ahead_of_opencv"] = {f"{name}_interval": interval for name, interval in ahead.items()}
+    print_result(result, arguments.json, _text(results, result.get("ahead_of_opencv")))
+    return 0
+
+
+def _detectors(config, alone: bool) -> list:
+    """The configured one, and OpenCV's unless that is the configured one or not wanted; all segments, one thread."""
+    from ..lines.detector import make_detector, use_one_thread
+
+    use_one_thread()
+    config = replace(config, min_score=0.0)
+    detectors = [make_detector(config)]
+    if not alone and config.detector != "opencv":
+        detectors.append(make_detector(replace(config, detector="opencv")))
+    return detectors
+
+
+def _add_views(results: list[dict], detectors: list, pictures: list, views: int, seed: int, timing: bool) -> None:
+    import numpy as np
+
+    from ..evaluation.line_pictures import timed
+    from ..evaluation.line_repeatability import repeatability
+
+    for result, detector in zip(results, detectors):
+        if timing:
+            detector.detect(pictures[0])
+            result["cpu_ms_per_image"] = float(np.median([timed(detector, picture)[1] for picture in pictures]))
+        if views > 0:
+            found = repeatability(detector, pictures, np.random.default_rng(seed), views)
+            result |= {"repeatability": found.repeated, "repeated_length": found.covered, "segments_per_view": found.segments}
+
+
+def _readable(folder: Path) -> list:
+    from ..errors import SourceError
+    from ..evaluation.line_pictures import picture_paths
+    from ..lines.pictures import DamagedImage, read_picture
+
+    found = []
+    for path in picture_paths(folder):
+        try:
+            found.append(read_picture(path))
+        except DamagedImage as error:
+            _warn(f"left out: {error.reason}")
+    if not found:
+        raise SourceError(f"{folder}: none of its pictures could be read")
+    return found
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _text(results: list[dict], ahead: dict | None) -> str:
+    lines = []
+    for r in results:
+        lines.append(f"{r['detector']} on {r['images']} pictures, {r['cpu_ms_per_image']:.1f} ms of processor time per picture")
+        if "f_h" in r:
+            low, high = r["f_h_interval"]
+            lines.append(f"  F^H   {100 * r['f_h']:.1f} [{100 * low:.1f}, {100 * high:.1f}], precision {100 * r['precision']:.1f}, recall {100 * r['recall']:.1f}")
+            low, high = r["sap10_interval"]
+            lines.append(f"  sAP10 {100 * r['sap10']:.1f} [{100 * low:.1f}, {100 * high:.1f}], sAP5 {100 * r['sap5']:.1f}, sAP15 {100 * r['sap15']:.1f}")
+        if "repeatability" in r:
+            lines.append(f"  repeated: {100 * r['repeatability']:.1f} % of {r['segments_per_view']:.0f} segments a view, {100 * r['repeated_length']:.1f} % of their length")
+    if ahead:
+        (f_low, f_high), (s_low, s_high) = ahead["f_h_interval"], ahead["sap10_interval"]
+        lines.append(f"ahead of opencv, same pictures: F^H by [{100 * f_low:.1f}, {100 * f_high:.1f}], sAP10 by [{100 * s_low:.1f}, {100 * s_high:.1f}]")
+    return "\n".join(lines)
