@@ -66,6 +66,7 @@ class Odometry:
     points_base: np.ndarray  # (N, 3) float32, deskewed, finite, range-cropped, not thinned
     health: OdometryHealth
     v_odom_base: np.ndarray = field(default_factory=lambda: np.zeros(3))  # (3,) m/s, in odom axes
+    is_keyframe: bool = False  # the source has chosen it as a keyframe, however near the last one is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -41,10 +41,10 @@ class KeyframeStore:
         self._submaps: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def is_due(self, odometry: Odometry, *, now: bool = False) -> bool:
-        """Whether the base has moved or turned enough since the last keyframe; `now`: however little."""
+        """Whether the base has moved or turned enough since the last keyframe, or the source or `now` demands one."""
         if len(odometry.points_base) < MIN_POINTS:
             return False
-        if self._last is None or now:
+        if self._last is None or now or odometry.is_keyframe:
             return True
         distance_m, angle_rad = se3.distance(self._last.T_odom_kf, odometry.T_odom_base)
         return distance_m >= self._config.distance_m or angle_rad >= np.radians(self._config.angle_deg)

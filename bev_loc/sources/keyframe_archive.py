@@ -64,6 +64,7 @@ class KeyframeArchive:
                     health=OdometryHealth(
                         points_in=len(cloud_cm), points_used=len(cloud_cm), matches=0, rmse_m=float("nan"), iterations=0
                     ),
+                    is_keyframe=True,
                 )
 
     def truth(self) -> Truth | None:
