@@ -92,13 +92,13 @@ class Ros:
 
 
 @pytest.fixture(scope="session")
-def with_tf2(request: pytest.FixtureRequest) -> Iterator[str]:
+def with_tf2(repository: Path) -> Iterator[str]:
     """PYTHONPATH with tf2_msgs, which this process can import too: the installed one, or one generated for the tests."""
     if find_spec("tf2_msgs") is not None:
         yield ""
         return
     try:
-        folder = str(generated_tf2_msgs(request.config.cache.mkdir("tf2_msgs")))
+        folder = str(generated_tf2_msgs(repository / "build" / "tf2_msgs"))
     except CannotGenerate as error:
         pytest.skip(str(error))
     sys.path.insert(0, folder)

@@ -35,6 +35,8 @@ def test_a_mount_is_found_through_the_frames_between(with_tf2, make_ros):
     np.testing.assert_allclose(tf.lookup("base_link", "lidar"), T_base_mast @ T_mast_lidar, atol=1e-12)
     np.testing.assert_allclose(tf.lookup("imu", "lidar"), se3.inverse(T_base_imu) @ T_base_mast @ T_mast_lidar, atol=1e-12)
     assert tf.lookup("base_link", "camera") is None
+    type_hash = str(ros.node.get_publishers_info_by_topic("/tf")[0].topic_type_hash)
+    assert type_hash == "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087", "not upstream's TFMessage"
 
 
 def test_a_configured_mount_wins_and_equal_frames_need_none(with_tf2, make_ros):

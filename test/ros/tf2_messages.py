@@ -9,11 +9,18 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_TYPE_SUPPORTS = ["rosidl_typesupport_fastrtps_c", "rosidl_typesupport_introspection_c"]
 _LIBRARIES = (
     "geometry_msgs__rosidl_generator_c", "geometry_msgs__rosidl_generator_py", "geometry_msgs__rosidl_typesupport_c",
-    "geometry_msgs__rosidl_typesupport_fastrtps_c", "rosidl_runtime_c", "rosidl_typesupport_c",
-    "rosidl_typesupport_fastrtps_c", "rosidl_typesupport_fastrtps_cpp", "fastcdr",
+    "geometry_msgs__rosidl_typesupport_fastrtps_c", "geometry_msgs__rosidl_typesupport_introspection_c",
+    "rosidl_runtime_c", "rosidl_typesupport_c", "rosidl_typesupport_fastrtps_c", "rosidl_typesupport_fastrtps_cpp",
+    "rosidl_typesupport_introspection_c", "fastcdr",
 )  # fmt: skip
+
+_LOAD = f"""import ctypes, pathlib
+for _name in {_TYPE_SUPPORTS}:
+    ctypes.CDLL(str(pathlib.Path(__file__).resolve().parents[1] / f"libtf2_msgs__{{_name}}.so"))
+"""
 
 
 class CannotGenerate(Exception):
@@ -52,6 +59,7 @@ def _generate(build: Path, compiler: str) -> None:
     from rosidl_generator_type_description.cli import HashTypeDescription
     from rosidl_typesupport_c.cli import GenerateCTypesupport
     from rosidl_typesupport_fastrtps_c.cli import GenerateFastRTPSCTypesupport
+    from rosidl_typesupport_introspection_c.cli import GenerateIntrospectionCTypesupport
 
     prefix, package = Path(sys.prefix), build / "tf2_msgs"
     (build / "msg").mkdir()
@@ -63,9 +71,8 @@ def _generate(build: Path, compiler: str) -> None:
     GenerateC("c").generate(*given, hashes)
     GeneratePython("py", typesupport_implementations=["rosidl_typesupport_c"]).generate(*given)
     GenerateFastRTPSCTypesupport("fastrtps_c").generate(*given)
-    # one type support only, so that it is linked in and no library has to be found at run time
-    GenerateCTypesupport("c", typesupport_implementations=["rosidl_typesupport_fastrtps_c"]).generate(*given)
-    (package / "__init__.py").touch()
+    GenerateIntrospectionCTypesupport("introspection_c").generate(*given)
+    GenerateCTypesupport("c", typesupport_implementations=_TYPE_SUPPORTS).generate(*given)
     _compile(package, build, compiler)
 
 
@@ -82,6 +89,11 @@ def _compile(package: Path, build: Path, compiler: str) -> None:
             [compiler, "-w", "-fPIC", *(f"-I{folder}" for folder in folders), "-c", *language, str(source), "-o", objects[-1]],
             check=True,
         )
-    extension = package / f"tf2_msgs_s__rosidl_typesupport_c{sysconfig.get_config_var('EXT_SUFFIX')}"
     libraries = [f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}", *(f"-l{name}" for name in _LIBRARIES)]
-    subprocess.run([compiler, "-shared", "-o", str(extension), *objects, *libraries], check=True)
+    shared = [compiler, "-shared", "-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", f"-L{build}"]
+    subprocess.run([*shared, "-Wl,-soname,libtf2_msgs.so", "-o", str(build / "libtf2_msgs.so"), *objects, *libraries], check=True)
+    (package / f"tf2_msgs_s__rosidl_typesupport_c{sysconfig.get_config_var('EXT_SUFFIX')}").symlink_to("../libtf2_msgs.so")
+    for name in _TYPE_SUPPORTS:  # looked for by these names; whatever is loaded already is found without a search path
+        soname = f"libtf2_msgs__{name}.so"
+        subprocess.run([*shared, f"-Wl,-soname,{soname}", "-o", str(build / soname), "-ltf2_msgs"], check=True)
+    (package / "__init__.py").write_text(_LOAD)
