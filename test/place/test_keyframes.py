@@ -44,7 +44,7 @@ def store() -> KeyframeStore:
 def test_a_keyframe_is_due_after_a_way_a_turn_or_when_the_source_has_chosen_it(
     store: KeyframeStore, result: Odometry, due: bool
 ) -> None:
-    assert store.is_due(result) is due
+    assert store.is_due(result) == due
 
 
 def test_a_keyframe_can_be_demanded_at_once(store: KeyframeStore) -> None:
