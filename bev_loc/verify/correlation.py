@@ -94,10 +94,15 @@ class Correlator:
         y_m = -((d_col + half) % self._side - half) * self._cell_m
         return float(surface[row, col]), x_m, y_m, yaw_rad
 
-    def score(self, match: Spectra, query: Spectra, x_m: float, y_m: float, yaw_rad: float) -> float:
-        """Cosine of the two structures where the images overlap, once the query lies in the match's frame."""
+    def score(
+        self, match: Spectra, query: Spectra, x_m: float, y_m: float, yaw_rad: float, visible: np.ndarray | None = None
+    ) -> float:
+        """Cosine of the two structures where the images overlap, once the query lies in the match's frame.
+
+        `visible` (S, S) narrows that to what the query saw; without it the whole image counts.
+        """
         turned = self._warp(query.blurred, yaw_rad, x_m, y_m)
-        seen = match.blurred * self._warp(np.ones_like(query.blurred), yaw_rad, x_m, y_m)
+        seen = match.blurred * self._warp(np.ones_like(query.blurred) if visible is None else visible, yaw_rad, x_m, y_m)
         norm = np.linalg.norm(turned) * np.linalg.norm(seen)
         return float(np.vdot(turned, seen) / norm) if norm > 0 else 0.0
 
