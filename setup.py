@@ -8,7 +8,7 @@ from setuptools import Distribution, find_packages, setup
 
 here = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 version = re.search(r'__version__ = "(.+)"', (here / "bev_loc/__init__.py").read_text()).group(1)
-nodes = ("odometry_node", "localization_node", "source_node")
+nodes = ("odometry_node", "localization_node", "source_node", "line_node")
 
 
 class WithData(Distribution):
@@ -30,13 +30,15 @@ setup(
     maintainer_email="bev_loc@example.org",
     python_requires=">=3.11",
     packages=find_packages(include=["bev_loc", "bev_loc.*"]),
-    zip_safe=True,
+    package_data={"bev_loc.lines": ["weights/*"]},
+    zip_safe=False,  # the weights are read as files
     install_requires=[
         "faiss-cpu>=1.8",
         "gtsam>=4.3.0",
         "matplotlib>=3.6",
         "numba>=0.60",
         "numpy>=1.26",
+        "onnxruntime>=1.17",
         "opencv-python-headless>=4.8",
         "PyYAML>=6.0",
         "rosbags>=0.11",
@@ -46,8 +48,9 @@ setup(
     ],
     extras_require={
         "sim": ["open3d>=0.19"],
-        "test": ["pytest>=8", "evo>=1.30", "setuptools>=71"],
+        "test": ["onnx>=1.16", "pytest>=8", "evo>=1.30", "setuptools>=71", "torch>=2.4"],
         "bench": ["kiss-icp>=1.2"],
+        "train": ["onnx>=1.16", "torch>=2.4"],
     },
     entry_points={
         "console_scripts": [

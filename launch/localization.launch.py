@@ -46,6 +46,10 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "namespace", default_value="", description="of all nodes and topics; /tf moves into it too, one robot per namespace"
     ),
+    DeclareLaunchArgument("lines", default_value="false", choices=BOOLEAN, description="detect line segments in camera images"),
+    DeclareLaunchArgument(
+        "image_topic", default_value="", description="of the camera, raw or ending in /compressed; empty: image and image/compressed"
+    ),
     DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEAN, description="show map, scan, path and closures"),
 )  # fmt: skip
 
@@ -96,6 +100,16 @@ def nodes(context: LaunchContext) -> list[Node]:
         in_recording = {f"input.{name}_topic": topic for name, topic in topics.items() if topic}
         replay = {"source": given["source"], "rate": float(given["rate"]), "clock": sim_time}
         started.append(node("source_node", replay | {"wait_for": "points cloud_deskewed"} | in_recording))
+    if given["lines"] == "true":
+        started.append(node("line_node", {}, _camera(given["image_topic"])))
     if given["rviz"] == "true":
         started.append(node("rviz2", {}, arguments=["-d", str(SHARE / "rviz" / "localization.rviz")]))
     return started
+
+
+def _camera(topic: str) -> tuple[tuple[str, str], ...]:
+    """Remappings of the two transports of one camera."""
+    if not topic:
+        return ()
+    raw = topic.removesuffix("/compressed")
+    return ("image", raw), ("image/compressed", f"{raw}/compressed")

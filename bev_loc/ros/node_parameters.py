@@ -24,6 +24,7 @@ NODE_PARAMETERS: dict[str, tuple[Leaf, ...]] = {
               minimum=0.0, maximum=3600.0),
     ),
     "odometry_node": (),
+    "line_node": (),
     "localization_node": (
         _leaf("map", "", "map folder to localize in; ~/load_map loads it again; empty: build a new map", live=True),
         _leaf("mapping", False, "go on mapping in the given map; without a map a new one is always built"),

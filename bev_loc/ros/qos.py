@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -21,13 +22,14 @@ LATCHED = QoSProfile(
 class CloudSubscription:
     """Reliable, because most fragments of a best-effort cloud are lost; best effort once a publisher offers no more."""
 
-    def __init__(self, node: Node, topic: str, take: Callable[[PointCloud2], None]) -> None:
+    def __init__(self, node: Node, topic: str, take: Callable[[Any], None], kind: type = PointCloud2) -> None:
         self._node = node
         self._topic = topic
         self._take = take
+        self._kind = kind  # of message
         self._retry = None
         self._subscription = node.create_subscription(
-            PointCloud2, topic, take, copy(CLOUD),  # an override writes into it
+            kind, topic, take, copy(CLOUD),  # an override writes into it
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )  # fmt: skip
@@ -50,4 +52,4 @@ class CloudSubscription:
         )
         self._node.destroy_subscription(self._subscription)
         offered = QoSProfile(depth=CLOUD.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._subscription = self._node.create_subscription(PointCloud2, self._topic, self._take, offered)
+        self._subscription = self._node.create_subscription(self._kind, self._topic, self._take, offered)
