@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import DependencyError
 from . import kernels
-from .lidar import LidarModel, hidden_by_own_car
+from .lidar import LidarModel, hidden_by_own_car, unit
 from .meshes import REFLECTIVITY, RETURNING, Mesh
 from .sweep import Sweep
 
@@ -40,7 +40,7 @@ class Caster:
     """A world ready to be scanned by one lidar."""
 
     def __init__(self, mesh: Mesh, model: LidarModel, movers: tuple[Mesh, ...] = ()) -> None:
-        self._model = model
+        self._model, self._unit = model, unit(model)
         self._scene, self._materials = _scene(mesh), mesh.materials
         self._movers = [(_scene(part), part.materials, _radius(part)) for part in movers]
         count = len(model.directions)
@@ -55,14 +55,15 @@ class Caster:
     ) -> Sweep:  # fmt: skip
         """The scan that begins at `start_s`; `poses((F,) s)` gives T_world_lidar."""
         model = self._model
-        directions = model.directions
+        directions, true_directions = model.directions, self._unit.directions
         if model.turns:  # by the golden angle about the axis of sight, so that no scan repeats another
             c, s = np.cos(2.39996 * index), np.sin(2.39996 * index)
-            directions = (directions @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])).astype(np.float32)
-        kernels.make_rays(directions, model.firing, poses(start_s + model.firing_s), self._rays)
+            turn = np.array([[1, 0, 0], [0, c, s], [0, -s, c]], np.float32)
+            directions, true_directions = directions @ turn, true_directions @ turn
+        kernels.make_rays(true_directions, model.firing, poses(start_s + model.firing_s), self._rays)
         seen = self.look(self._rays, model.offsets_s, moving)
         kernels.receive(
-            self._rays, seen.ranges_m, seen.normals, seen.materials, self._hidden, REFLECTIVITY, RETURNING, self._limits,
+            self._rays, seen.ranges_m, seen.normals, seen.materials, self._hidden, REFLECTIVITY, RETURNING, self._limits, self._unit.range_error_m,
             np.uint64((seed * 1_000_003 + index * 7919 + 12345) % 2**63), self._measured, self._intensity,
         )  # fmt: skip
         points, times, shine, rings = kernels.pack(directions, self._measured, self._intensity, model.offsets_s, model.rings)

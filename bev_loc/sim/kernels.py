@@ -49,7 +49,7 @@ def near_sphere(rays: np.ndarray, ranges: np.ndarray, centre: np.ndarray, radius
 @njit(cache=True, parallel=True)
 def receive(
     rays: np.ndarray, ranges: np.ndarray, normals: np.ndarray, materials: np.ndarray, hidden: np.ndarray,
-    reflectivity: np.ndarray, returning: np.ndarray, limits: np.ndarray, seed: np.uint64,
+    reflectivity: np.ndarray, returning: np.ndarray, limits: np.ndarray, error_m: np.ndarray, seed: np.uint64,
     measured: np.ndarray, intensity: np.ndarray,
 ) -> None:  # fmt: skip
     """Measured range (0 = nothing came back) and intensity 0..1 of each ray.
@@ -67,7 +67,9 @@ def receive(
         cosine = abs(rays[k, 3] * normals[k, 0] + rays[k, 4] * normals[k, 1] + rays[k, 5] * normals[k, 2])
         echo = reflectivity[materials[k]] * (0.03 + 0.97 * cosine)
         strength = echo / (r * r) / reach
-        chance = returning[materials[k]] * (1.0 - lost) * (1.0 - np.exp(-strength * np.sqrt(strength)))
+        chance = returning[materials[k]] * (1.0 - lost)
+        if strength < 6.0:  # beyond, the exponential is nothing
+            chance *= 1.0 - np.exp(-strength * np.sqrt(strength))
         bits = _hash(seed, _U64(k))
         if (bits >> _U64(40)) * (1.0 / 16777216.0) > chance:
             continue
@@ -75,7 +77,7 @@ def receive(
         total = 0.0  # four uniform numbers: close enough to a normal one, and bounded by 3.5 sigma
         for i in range(4):
             total += ((bits >> _U64(16 * i)) & _U64(0xFFFF)) * (1.0 / 65535.0)
-        measured[k] = r + noise * (total - 2.0) * 1.7320508
+        measured[k] = r + error_m[k] + noise * (total - 2.0) * 1.7320508
         intensity[k] = min(1.0, echo)
 
 

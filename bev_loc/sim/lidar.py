@@ -22,6 +22,8 @@ class LidarModel:
     max_range_m: float = 100.0
     noise_m: float = 0.02
     reach: float = 6e-6  # reflectivity * cos(incidence) / range^2 at which about 6 of 10 returns are lost
+    unit_range_m: float = 0.006  # spread between beams of what calibration leaves of range and angle
+    unit_angle_rad: float = 3e-4
     lost: float = 0.004  # share of rays that vanish for no visible reason
     turns: bool = False  # the pattern goes on turning from scan to scan (Livox-like)
     own_car: bool = False  # roof and rack hide some rays
@@ -54,7 +56,7 @@ def _spinning(
 def hdl64(columns: int = 1800) -> LidarModel:
     """Velodyne HDL-64E S2: 32 beams every 1/3 degree below +2, 32 every 1/2 degree below -8.83; on a car's roof."""
     elevations = np.concatenate([2.0 - np.arange(32) / 3.0, -8.83 - 0.5 * np.arange(32)])[::-1]
-    return _spinning("hdl64", elevations, columns, max_range_m=80.0, min_range_m=1.5, own_car=True)
+    return _spinning("hdl64", elevations, columns, max_range_m=80.0, min_range_m=1.5, unit_range_m=0.012, unit_angle_rad=5e-4, own_car=True)
 
 
 def hdl32(columns: int = 2160) -> LidarModel:
@@ -109,6 +111,25 @@ def preset(name: str) -> LidarModel:
     if name not in PRESETS:
         raise SourceError(f"no lidar is called '{name}'; the known ones are {', '.join(sorted(PRESETS))}")
     return PRESETS[name]()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unit:
+    """One sensor off the line: where its rays really go, and how far off each measures."""
+
+    directions: np.ndarray  # (N, 3) float32 unit
+    range_error_m: np.ndarray  # (N,) float32
+
+
+def unit(model: LidarModel) -> Unit:
+    """The unit of a preset, always the same: every beam errs a little in elevation, azimuth and range."""
+    rng = np.random.default_rng(list(model.name.encode()))
+    error = rng.normal(size=(256, 3))[model.rings]
+    x, y, z = model.directions.astype(float).T
+    elevation = np.arcsin(z) + model.unit_angle_rad * error[:, 0]
+    azimuth = np.arctan2(y, x) + model.unit_angle_rad * error[:, 1]
+    true = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], 1)
+    return Unit(directions=true.astype(np.float32), range_error_m=(model.unit_range_m * error[:, 2]).astype(np.float32))
 
 
 # Boxes of the carrying car in the lidar frame (x0, x1, y0, y1, z0, z1): roof, rack and camera rig.
