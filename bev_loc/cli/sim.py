@@ -19,7 +19,7 @@ _GRAMMAR = """
 NAME is a world, with options after commas, as in 'town,pass=other,moving=8,faults=imu_gap@20:1.5+nan@40:0.2'; the same
 text after 'sim:' is a source of 'bev_loc run'. An unknown world, option, lidar or fault is answered with the known ones.
 World 'around' is laid out along the track of --trajectory (TUM, or KITTI poses beside their times) or of --imu (.npz with
-time_s, gyro_rad_s, acc_m_s2 and, without --trajectory, position_m, velocity_m_s, rpy_rad), whose IMU samples are then used.
+time_s, gyro_rad_s, acc_m_s2, rpy_rad, position_m, velocity_m_s), whose IMU samples are then the real ones.
 """
 _FORMATS = ("bag", "kitti")
 

@@ -9,7 +9,9 @@ from scipy.ndimage import uniform_filter1d
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from ..errors import SourceError
 from ..geometry import se3, so3
+from ..geometry.trajectory import align
 from .drive import GRAVITY_M_S2, Motion, SplineDrive, rotations
 from .given import GivenPoses, RecordedImu
 from .imu import ImuTrack, felt
@@ -17,22 +19,23 @@ from .polyline import lengths
 from .spline_fit import Observed, fit, rough
 
 _BIAS_WINDOW_S = 60.0
+_SAME_TRACK_M = 5.0
 
 
 class LeverDrive:
-    """The drive of a base that is fixed to the box whose track is known."""
+    """The drive of a base that is fixed to the box whose track is known, from `begin_s` of that track on."""
 
-    def __init__(self, box: SplineDrive, T_box_base: np.ndarray) -> None:
-        self.box, self._T = box, T_box_base
-        self.duration_s = box.duration_s
+    def __init__(self, box: SplineDrive, T_box_base: np.ndarray, begin_s: float) -> None:
+        self._box, self._T, self._begin_s = box, T_box_base, begin_s
+        self.duration_s = box.duration_s - begin_s
 
     def poses(self, t_s: np.ndarray) -> np.ndarray:
         """(N, 4, 4) T_world_base."""
-        return self.box.poses(t_s) @ self._T
+        return self._box.poses(np.asarray(t_s) + self._begin_s) @ self._T
 
     def motion(self, t_s: np.ndarray) -> Motion:
         """Of the base: the box's, with the lever arm's swing."""
-        m, R, arm = self.box.motion(t_s), self._T[:3, :3], self._T[:3, 3]
+        m, R, arm = self._box.motion(np.asarray(t_s) + self._begin_s), self._T[:3, :3], self._T[:3, 3]
         whirl = np.cross(m.w_body, arm)
         swing = np.cross(m.dw_body, arm) + np.cross(m.w_body, whirl)
         turn = m.R_world_base
@@ -69,12 +72,45 @@ def smooth_poses(given: GivenPoses) -> SplineDrive:
     rpy = np.unwrap([so3.to_rpy(T[:3, :3]) for T in given.T_world_base], axis=0)
     xyz = fit(duration, knot, [Observed(t_s=given.t_s, order=0, values=given.T_world_base[:, :3, 3], sigma=0.02)],
               rough(duration, 0.5 * knot, 3, 3, 3.0))  # fmt: skip
-    turn = fit(duration, knot, [Observed(t_s=given.t_s, order=0, values=rpy, sigma=0.003)], rough(duration, 0.5 * knot, 3, 3, 2.0))
+    turn = fit(duration, knot, [Observed(t_s=given.t_s, order=0, values=rpy, sigma=0.02)], rough(duration, 0.5 * knot, 3, 3, 2.0))
     return _drive(duration, xyz, turn, 0.05)
 
 
-def smooth_ins(recorded: RecordedImu) -> tuple[SplineDrive, Residual]:
-    """The track of the box, and the residual of its IMU.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Positions:
+    """Where the box was, in the frame of its own track."""
+
+    t_s: np.ndarray  # (M,) from the first IMU sample
+    xyz: np.ndarray  # (M, 3)
+    sigma_m: float
+
+
+def own_positions(recorded: RecordedImu) -> Positions:
+    """The GPS/INS's own, weak: neighbours err together, and they jump."""
+    good = recorded.in_order()
+    return Positions(t_s=recorded.time_s[good] - recorded.time_s[0], xyz=recorded.position_m[good], sigma_m=0.6)
+
+
+def positions_of(given: GivenPoses, T_base_box: np.ndarray, recorded: RecordedImu) -> Positions:
+    """Given poses as positions of the box: brought into its frame, their clock shifted by up to 0.3 s to fit best."""
+    own = own_positions(recorded)
+    xyz = (given.T_world_base @ T_base_box)[:, :3, 3]
+    best: tuple[float, Positions] | None = None
+    for shift in np.arange(-0.3, 0.301, 0.02):
+        t = given.t_s + shift - recorded.time_s[0]
+        inside = (t >= 0.0) & (t <= own.t_s[-1])
+        target = np.stack([np.interp(t[inside], own.t_s, own.xyz[:, k]) for k in range(3)], 1)
+        moved = se3.apply(align(target, xyz[inside]), xyz[inside])
+        off = float(np.sqrt(np.mean(np.sum((moved - target) ** 2, axis=1))))
+        if best is None or off < best[0]:
+            best = off, Positions(t_s=t[inside], xyz=moved, sigma_m=0.15)
+    if best is None or best[0] > _SAME_TRACK_M:
+        raise SourceError(f"the poses and the IMU file are not of one drive: their tracks are {best[0] if best else np.nan:.1f} m apart (RMS)")
+    return best[1]
+
+
+def smooth_ins(recorded: RecordedImu, positions: Positions | None = None) -> tuple[SplineDrive, Residual]:
+    """The track of the box, and the residual of its IMU; `positions` instead of its own.
 
     Attitude first (rpy, gyro), then position (position, velocity, accelerometer turned by that attitude);
     biases that vary within a minute are re-estimated from the residuals between fits.
@@ -84,16 +120,17 @@ def smooth_ins(recorded: RecordedImu) -> tuple[SplineDrive, Residual]:
     duration = float(recorded.time_s.max() - recorded.time_s[0])
     rpy = np.unwrap(recorded.rpy_rad[good], axis=0)
     gyro, acc = recorded.gyro_rad_s[good], recorded.acc_m_s2[good]
-    position = recorded.position_m[good].copy()
-    position[:, 2] += level_revisits(t, position)
+    seen = positions or own_positions(recorded)
+    position = seen.xyz.copy()
+    position[:, 2] += level_revisits(seen.t_s, position)
     gyro_bias, acc_bias = np.zeros_like(gyro), np.zeros_like(acc)
     for _ in range(3):
-        turn = fit(duration, 0.025, [Observed(t_s=t, order=0, values=rpy, sigma=0.005),
+        turn = fit(duration, 0.025, [Observed(t_s=t, order=0, values=rpy, sigma=0.02),
                                      Observed(t_s=t, order=1, values=_rpy_rates(rpy, gyro - gyro_bias), sigma=0.004)],
                    rough(duration, 0.02, 3, 3, 60.0))  # fmt: skip
         R = rotations(turn(t))
         pull = np.einsum("nij,nj->ni", R, acc - acc_bias) - [0.0, 0.0, GRAVITY_M_S2]
-        xyz = fit(duration, 0.025, [Observed(t_s=t, order=0, values=position, sigma=0.6),
+        xyz = fit(duration, 0.025, [Observed(t_s=seen.t_s, order=0, values=position, sigma=seen.sigma_m),
                                     Observed(t_s=t, order=1, values=recorded.velocity_m_s[good], sigma=0.3),
                                     Observed(t_s=t, order=2, values=pull, sigma=0.2)],
                   rough(duration, 0.02, 3, 3, 200.0))  # fmt: skip

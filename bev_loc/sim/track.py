@@ -10,7 +10,7 @@ from ..geometry import se3
 from .drive import Drive
 from .given import GivenPoses, read_poses, read_recorded_imu, refuse_jumps
 from .imu import ImuTrack
-from .smooth import LeverDrive, level_revisits, smooth_ins, smooth_poses
+from .smooth import LeverDrive, level_revisits, positions_of, smooth_ins, smooth_poses
 from .world import World
 from .worlds.around import SENSOR_HEIGHT_M
 
@@ -30,11 +30,13 @@ class Track:
 
 
 def load_track(trajectory: str, imu_file: str) -> Track:
-    """The track of a file of poses, or of a GPS/INS with its IMU; SourceError with place and time where it jumps."""
-    if imu_file and trajectory and Path(trajectory) != Path(imu_file):
-        raise SourceError("trajectory and imu_file are two different tracks: give poses for a simulated IMU, or the GPS/INS file alone for the real one")
+    """The track of a file of poses, or of a GPS/INS with its IMU; SourceError with place and time where it jumps.
+
+    With both, the smoothed track follows the poses and the attitudes, velocities and samples of the GPS/INS.
+    """
     if imu_file or trajectory.endswith(".npz"):
-        return _from_ins(Path(imu_file or trajectory))
+        poses = trajectory if imu_file and not trajectory.endswith(".npz") else ""
+        return _from_ins(Path(imu_file or trajectory), poses)
     given = read_poses(Path(trajectory))
     positions = given.T_world_base[:, :3, 3]
     refuse_jumps(given.t_s, positions, trajectory)
@@ -45,19 +47,25 @@ def load_track(trajectory: str, imu_file: str) -> Track:
     return Track(drive=smooth_poses(GivenPoses(t_s=given.t_s, T_world_base=T)), imu=None, T_base_imu=np.eye(4), notes=notes)
 
 
-def _from_ins(path: Path) -> Track:
+def _from_ins(path: Path, poses: str) -> Track:
     recorded = read_recorded_imu(path)
     good = recorded.in_order()
     refuse_jumps(recorded.time_s[good], recorded.position_m[good], str(path))
-    box, residual = smooth_ins(recorded)
+    positions = None
+    if poses:
+        given = read_poses(Path(poses))
+        refuse_jumps(given.t_s, given.T_world_base[:, :3, 3], poses)
+        positions = positions_of(given, _T_BASE_BOX, recorded)
+    box, residual = smooth_ins(recorded, positions)
     t = recorded.time_s - recorded.time_s[0]
     back, gaps = int((np.diff(t) <= 0).sum()), np.diff(t[good])[np.diff(t[good]) > 0.5]
     notes = (
         residual.sentence(),
         f"{path}: IMU as recorded, with {len(gaps)} gaps of more than 0.5 s and {back} stamps that go back",
     )
-    samples = ImuTrack(t_s=t, gyro_rad_s=recorded.gyro_rad_s, acc_m_s2=recorded.acc_m_s2)
-    return Track(drive=LeverDrive(box, se3.inverse(_T_BASE_BOX)), imu=samples, T_base_imu=_T_BASE_BOX, notes=notes)
+    begin = max(0.0, -float(recorded.time_s[0]))  # the file's own zero is where its lidar began
+    samples = ImuTrack(t_s=t - begin, gyro_rad_s=recorded.gyro_rad_s, acc_m_s2=recorded.acc_m_s2)
+    return Track(drive=LeverDrive(box, se3.inverse(_T_BASE_BOX), begin), imu=samples, T_base_imu=_T_BASE_BOX, notes=notes)
 
 
 def refuse_off_ground(drive: Drive, world: World) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from bev_loc.errors import SourceError
-from bev_loc.geometry.trajectory import write_tum
+from bev_loc.geometry import se3
+from bev_loc.geometry.trajectory import align, write_tum
 from bev_loc.sim.imu import ImuModel, felt, measured, sample_times
-from bev_loc.sim.given import read_poses
+from bev_loc.sim.given import RecordedImu, read_poses
 from bev_loc.sim.options import SimOptions, parse
 from bev_loc.sim.simulation import simulate
 from bev_loc.sim.smooth import level_revisits, smooth_ins
 from bev_loc.sim.spline_fit import Observed, fit, rough
-from bev_loc.sim.given import RecordedImu
 
 
 def tum(path: Path, t_s: np.ndarray, poses: np.ndarray) -> Path:
@@ -135,8 +135,28 @@ def test_a_real_imu_is_replayed_as_recorded_along_its_smoothed_track(data: Path)
     path = data / "kitti_imu/07.npz"
     simulation = simulate(parse(f"around,imu_file={path},lidar=vlp16"))
     with np.load(path) as file:
-        np.testing.assert_array_equal(simulation.imu.gyro_rad_s, file["gyro_rad_s"])
-        assert (np.diff(simulation.imu.t_s) < 0).sum() == (np.diff(file["time_s"]) < 0).sum() == 1
+        inside = file["time_s"] >= 0  # the recording begins 0.6 s before its first scan
+        np.testing.assert_array_equal(simulation.imu.gyro_rad_s, file["gyro_rad_s"][inside])
+        np.testing.assert_allclose(simulation.imu.t_s, file["time_s"][inside], atol=1e-9)
+        assert (np.diff(simulation.imu.t_s) < 0).sum() == 1
         imu = simulation.drive.poses(simulation.imu.t_s) @ simulation.T_base_imu
-        assert np.linalg.norm(imu[:, :3, 3] - file["position_m"], axis=1).max() < 1.0
+        assert np.linalg.norm(imu[:, :3, 3] - file["position_m"][inside], axis=1).max() < 1.0
     assert "drift over 10 s" in simulation.notes[1]
+
+
+def test_the_recording_that_begins_in_motion_without_imu_does_so_in_simulation(data: Path) -> None:
+    simulation = simulate(parse(f"around,imu_file={data / 'kitti_imu/00.npz'},seconds=5,lidar=vlp16"))
+    assert 1.2 < simulation.imu.t_s[0] < 1.5
+    assert np.linalg.norm(simulation.drive.motion(np.array([0.0, 1.0])).v_world, axis=1).min() > 3.0
+
+
+def test_poses_and_imu_of_one_drive_are_joined_and_of_two_refused(data: Path) -> None:
+    both = simulate(parse(f"around,trajectory={data / 'kitti_poses/07.txt'},imu_file={data / 'kitti_imu/07.npz'},lidar=vlp16"))
+    given = read_poses(data / "kitti_poses/07.txt")
+    inside = (given.t_s > 2.0) & (given.t_s < both.drive.duration_s - 2.0)
+    track = both.drive.poses(given.t_s[inside])[:, :3, 3]
+    poses = given.T_world_base[inside, :3, 3]
+    off = np.linalg.norm(track - se3.apply(align(track, poses), poses), axis=1)
+    assert np.sqrt(np.mean(off**2)) < 0.9  # the clocks differ by up to 0.1 s, about a metre of driving
+    with pytest.raises(SourceError, match="not of one drive"):
+        simulate(parse(f"around,trajectory={data / 'kitti_poses/05.txt'},imu_file={data / 'kitti_imu/07.npz'}"))
