@@ -7,13 +7,15 @@ import numpy as np
 from ..clouds.deskew import knot_table
 from ..geometry import se3
 from .imu_buffer import ImuBuffer
-from .propagate import ImuNoise, Propagation, propagate
+from .propagate import ImuNoise, Propagation, Readings, propagate
 from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState
 from .sweep import ConstantTwist, Measured
 from .update import Prediction, Registration
 
 _START_POSES = 8  # registered poses that tell velocity and gravity before the filter starts
+_REST_POSES, _REST_M_S = 3, 0.5  # with an IMU at rest fewer do, if they do not say that it moves
 _START_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.2), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.03))
+_REST_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.05), (GYRO_BIAS, 0.003), (ACC_BIAS, 0.1), (GRAVITY, 0.01))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,33 +85,49 @@ class InertialModel:
     def try_start(self, stamp_ns: int, T_odom_body: np.ndarray) -> None:
         """Remember a registered pose; start the filter once there are enough of them with samples between."""
         self._poses = [*self._poses, Pose(stamp_ns=stamp_ns, T_odom_body=T_odom_body)][-_START_POSES:]
-        if len(self._poses) < _START_POSES:
+        if len(self._poses) < _REST_POSES:
             return
+        first, before, last = self._poses[0], self._poses[-2], self._poses[-1]
+        resting = self._buffer.rest(stamp_ns)
+        v_end = _velocity(before, last)
+        if resting is not None and np.linalg.norm(_velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
+            gravity = -T_odom_body[:3, :3] @ resting.acc_m_s2.mean(0)
+            self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA)
+        elif len(self._poses) == _START_POSES:
+            gravity = self._gravity_in_motion(_velocity(first, self._poses[1]), v_end)
+            if gravity is not None:
+                self._start(last, v_end, gravity, resting, _START_SIGMA)
+
+    def _gravity_in_motion(self, v_begin: np.ndarray, v_end: np.ndarray) -> np.ndarray | None:
+        """(3,) what explains, with the specific force, the change of velocity over the poses; None without samples.
+
+        Mean velocities hold at the middles of the first and last interval.
+        """
         first, second, before, last = self._poses[0], self._poses[1], self._poses[-2], self._poses[-1]
         begin_ns, end_ns = (first.stamp_ns + second.stamp_ns) // 2, (before.stamp_ns + last.stamp_ns) // 2
         readings = self._buffer.between(begin_ns, end_ns, np.zeros(3))
         if readings is None or readings.missing.any():
-            return
-        # Mean velocities hold at the middles of the first and last interval: between them specific force and
-        # gravity explain the change.
-        v_begin, v_end = _velocity(first, second), _velocity(before, last)
+            return None
         middles_ns = begin_ns + (np.cumsum(readings.durations_s) - 0.5 * readings.durations_s) * 1e9
         R_odom_body = _attitudes(self._poses, middles_ns)
         gained = np.einsum("kij,kj,k->i", R_odom_body, readings.acc_m_s2, readings.durations_s)
-        gravity = (v_end - v_begin - gained) / readings.durations_s.sum()
+        return (v_end - v_begin - gained) / readings.durations_s.sum()
+
+    def _start(
+        self, last: Pose, v_odom: np.ndarray, gravity: np.ndarray, resting: Readings | None, sigmas: tuple[tuple[slice, float], ...]
+    ) -> None:
         length = np.linalg.norm(gravity)
         if not 0.8 < length / STANDARD_GRAVITY_M_S2 < 1.2:
             return
-        resting = self._buffer.rest(end_ns)
         self._state = NavState(
             T_odom_body=last.T_odom_body,
-            v_odom=v_end,
+            v_odom=v_odom,
             gyro_bias=np.zeros(3) if resting is None else resting.gyro_rad_s.mean(0),
             acc_bias=np.zeros(3),
             gravity_odom=gravity * (STANDARD_GRAVITY_M_S2 / length),
         )
         self._covariance = np.zeros((DIMENSION, DIMENSION))
-        for part, sigma in _START_SIGMA:
+        for part, sigma in sigmas:
             self._covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
 
 

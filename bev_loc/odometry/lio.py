@@ -16,7 +16,7 @@ from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
-from .local_map import LocalMap
+from .local_map import LayeredMap
 from .propagate import ImuNoise
 from .sweep import ConstantTwist, Sweep, sweep_of
 from .update import Prediction, Registration, register
@@ -57,7 +57,7 @@ class Lio:
             gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
         )
         self._inertial = InertialModel(self._imu, noise)
-        self._map = LocalMap(config.map_voxel_m, config.map_radius_m)
+        self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown

@@ -6,6 +6,24 @@ from numba import njit
 from ..clouds.voxels import EMPTY, pack, slot_of
 
 POINTS_PER_VOXEL = 20
+LAYER_FACTORS = (1.0, 3.0)
+
+
+class LayeredMap:
+    """The same points in layers of growing voxels: fine ones for detail, coarse ones where a lidar is sparse."""
+
+    def __init__(self, voxel_m: float, radius_m: float) -> None:
+        self.layers = tuple(LocalMap(factor * voxel_m, radius_m) for factor in LAYER_FACTORS)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for layer in self.layers:
+            layer.clear()
+
+    def add(self, points_odom: np.ndarray, centre_odom: np.ndarray) -> None:
+        """Insert (N, 3) float32 points; forget what is farther than the radius from `centre_odom`."""
+        for layer in self.layers:
+            layer.add(points_odom, centre_odom)
 
 
 class LocalMap:

@@ -7,7 +7,9 @@ from numba import njit
 
 from .local_map import LocalMap, nearest
 
-_NEIGHBOURS = 5  # as FAST-LIO2 (Xu et al. 2022, section V-B)
+# Neighbours of a plane (5 as in FAST-LIO2, Xu et al. 2022, section V-B), and how wide they must spread, in voxels.
+_LAYERS = ((5, 0.07), (10, 0.15))
+_BESIDE = 2.0  # deviations of the neighbours' spread that a point may lie beside them
 _PLANE_TOLERANCE_M = 0.1  # all neighbours lie this near to their plane
 _RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
 
@@ -30,12 +32,14 @@ class PlaneMatches:
         self._shares = shares
         self._planes = np.zeros((len(shares), 4))  # n, d with n @ p + d = 0; n = 0: none
 
-    def search(self, points_body: np.ndarray, T_odom_body: np.ndarray, local_map: LocalMap) -> None:
-        """Find the plane of each of (N, 3) deskewed points again, from map points within a voxel's side."""
-        _find_planes(
-            points_body, T_odom_body, self._planes, local_map.voxel_m,
-            local_map.table_keys, local_map.table_blocks, local_map.counts, local_map.points,
-        )  # fmt: skip
+    def search(self, points_body: np.ndarray, T_odom_body: np.ndarray, layers: tuple[LocalMap, ...]) -> None:
+        """Find the plane of each of (N, 3) deskewed points again, in the finest layer of the map that tells one."""
+        for number, layer in enumerate(layers):
+            neighbours, spread = _LAYERS[number]
+            _find_planes(
+                points_body, T_odom_body, self._planes, neighbours, spread * layer.voxel_m, number > 0, layer.voxel_m,
+                layer.table_keys, layer.table_blocks, layer.counts, layer.points,
+            )  # fmt: skip
 
     def linearise(
         self, points_body: np.ndarray, T_odom_body: np.ndarray, sigma_m: float, kernel_m: float
@@ -53,19 +57,60 @@ class PlaneMatches:
 
 
 @njit(cache=True)
-def _find_planes(points_body, T, planes, voxel_m, table_keys, table_blocks, counts, map_points):
-    found_points = np.empty((_NEIGHBOURS, 3))
-    found_d2 = np.empty(_NEIGHBOURS)
+def _find_planes(points_body, T, planes, neighbours, spread_m, again, voxel_m, table_keys, table_blocks, counts, map_points):
+    """Planes (N, 4) of points in one layer of the map; with `again` only of those that have none yet."""
+    found_points = np.empty((neighbours, 3))
+    found_d2 = np.empty(neighbours)
     query = np.empty(3)
     for n in range(points_body.shape[0]):
+        if again and (planes[n, 0] != 0.0 or planes[n, 1] != 0.0 or planes[n, 2] != 0.0):
+            continue
         x, y, z = points_body[n, 0], points_body[n, 1], points_body[n, 2]
         for axis in range(3):
             query[axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
         found = nearest(
             query, voxel_m, voxel_m**2, table_keys, table_blocks, counts, map_points, found_points, found_d2
         )
-        if found < _NEIGHBOURS or not _fit_plane(found_points, planes[n]):
+        planes[n, :] = 0.0
+        if found < neighbours or not _fit_plane(found_points, planes[n]) or not _spans(found_points, planes[n], query, spread_m):
             planes[n, :] = 0.0
+
+
+@njit(cache=True)
+def _spans(points, plane, query, spread_m):
+    """Whether (K, 3) points on a plane spread wide enough to tell its normal, around the query and not beside it.
+
+    Rings of a sparse lidar on the ground are lines: the normal about a line is noise, and residuals against
+    it pull every scan back onto the last one's rings.
+    """
+    count = points.shape[0]
+    nx, ny, nz = plane[0], plane[1], plane[2]
+    # Two axes of the plane: across the normal and the axis it is least along.
+    if abs(nx) <= abs(ny) and abs(nx) <= abs(nz):
+        ux, uy, uz = 0.0, nz, -ny
+    elif abs(ny) <= abs(nz):
+        ux, uy, uz = -nz, 0.0, nx
+    else:
+        ux, uy, uz = ny, -nx, 0.0
+    scale = 1.0 / np.sqrt(ux * ux + uy * uy + uz * uz)
+    ux, uy, uz = ux * scale, uy * scale, uz * scale
+    vx, vy, vz = ny * uz - nz * uy, nz * ux - nx * uz, nx * uy - ny * ux
+    cu, cv, uu, uv, vv = 0.0, 0.0, 0.0, 0.0, 0.0
+    for m in range(count):
+        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2]
+        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2]
+        cu, cv = cu + u, cv + v
+    cu, cv = cu / count, cv / count
+    for m in range(count):
+        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
+        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
+        uu, uv, vv = uu + u * u / count, uv + u * v / count, vv + v * v / count
+    half, det = 0.5 * (uu + vv), uu * vv - uv * uv
+    if half - np.sqrt(max(half * half - det, 0.0)) < spread_m * spread_m:
+        return False
+    u = ux * query[0] + uy * query[1] + uz * query[2] - cu
+    v = vx * query[0] + vy * query[1] + vz * query[2] - cv
+    return vv * u * u - 2.0 * uv * u * v + uu * v * v < _BESIDE**2 * det
 
 
 @njit(cache=True)

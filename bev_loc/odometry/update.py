@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import se3, so3
-from .local_map import LocalMap
+from .local_map import LayeredMap
 from .residuals import PlaneMatches
 from .sweep import Course, Sweep
 
@@ -61,7 +61,7 @@ class Registration:
         )
 
 
-def register(sweep: Sweep, local_map: LocalMap, prediction: Prediction, max_iterations: int) -> Registration:
+def register(sweep: Sweep, local_map: LayeredMap, prediction: Prediction, max_iterations: int) -> Registration:
     """Maximum a posteriori state at the sweep's end: the prediction as prior, and plane residuals.
 
     Iterated update in information form (FAST-LIO2, equation 18), written in the error d at the predicted
@@ -77,7 +77,7 @@ def register(sweep: Sweep, local_map: LocalMap, prediction: Prediction, max_iter
     for iteration in range(1, max_iterations + 1):
         points_body = prediction.course.at_end(sweep, T)
         if _moved(T_searched, T):
-            matching.search(points_body, T, local_map)
+            matching.search(points_body, T, local_map.layers)
             T_searched = T
         system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
         A = _perturbation(error[:3])

@@ -185,3 +185,23 @@ def test_both_missing_for_half_a_second_in_an_imu_gap_is_bridged(sweeps: list[Li
     gap = [s for s in samples if not 2.5 < s.stamp_ns * 1e-9 < 4.1]
     errors, _, _ = run(sweeps[:30] + sweeps[35:], gap)
     assert errors[-10:].max() < 0.15
+
+
+def test_an_imu_at_rest_starts_the_filter_within_three_scans_without_sliding() -> None:
+    rng = np.random.default_rng(6)
+    T = drive(0.0)
+    still = [scan(street(), lambda t_s: T, 0.1 * k, rng) for k in range(6)]
+    up = T[:3, :3].T @ [0.0, 0.0, STANDARD_GRAVITY_M_S2]
+    samples = [
+        ImuSample(stamp_ns=5_000_000 * k - 200_000_000, gyro_rad_s=rng.normal(0.005, 0.003, 3), acc_m_s2=up + rng.normal(0, 0.04, 3))
+        for k in range(170)
+    ]
+    lio, started, waiting = Lio(OdometryConfig()), [], list(samples)
+    for one in still:
+        while waiting and waiting[0].stamp_ns <= one.stamp_ns + 10**8:
+            lio.on_imu(waiting.pop(0))
+        result = lio.on_scan(one)
+        started.append(lio._inertial.started)
+    assert started[3] and np.linalg.norm(lio._inertial.state.v_odom) < 0.05
+    assert np.abs(lio._inertial.state.gyro_bias - 0.005).max() < 0.002
+    assert np.linalg.norm(result.T_odom_base[:3, 3]) < 0.02

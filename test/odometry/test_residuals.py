@@ -5,7 +5,7 @@ import pytest
 
 from bev_loc.geometry import se3
 from bev_loc.odometry import residuals
-from bev_loc.odometry.local_map import LocalMap
+from bev_loc.odometry.local_map import LayeredMap, LocalMap
 from bev_loc.odometry.residuals import PlaneMatches
 
 
@@ -24,7 +24,7 @@ def test_the_gradient_is_that_of_central_differences() -> None:
     T = se3.exp(np.array([0.02, -0.01, 0.3, 0.2, 0.1, 0.08]))
     points = se3.apply(se3.inverse(T), floor[::97]) + np.float32([0, 0, 0.07])
     matches = PlaneMatches(np.ones(len(points), np.float32))
-    matches.search(points, T, local_map)
+    matches.search(points, T, (local_map,))
     system = matches.linearise(points, T, 0.1, 0.2)
     normal = np.array([-0.1, 0.05, 1.0]) / np.linalg.norm([-0.1, 0.05, 1.0])
     matched = matches._planes[:, :3].any(1)
@@ -69,3 +69,28 @@ def test_points_on_a_line_or_off_a_plane_give_no_plane() -> None:
     ball = np.array([[0.4, 0, 0], [-0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0, -0.1, -0.4]])
     assert not residuals._fit_plane(line, np.zeros(4))
     assert not residuals._fit_plane(ball, np.zeros(4))
+
+
+def test_rings_on_the_ground_give_no_plane_in_the_fine_layer_and_the_ground_in_the_coarse_one() -> None:
+    rng = np.random.default_rng(3)
+    azimuth = np.linspace(0, 2 * np.pi, 2000)
+    rings = [np.stack([r * np.cos(azimuth), r * np.sin(azimuth), np.zeros(2000)], -1) for r in (6.7, 7.8, 9.2, 11.2, 14.6)]
+    ground = (np.concatenate(rings) + [0, 0, 1] * rng.normal(0, 0.015, (10000, 1))).astype(np.float32)
+    layered = LayeredMap(1.0, 100.0)
+    layered.add(ground, np.zeros(3))
+    points = ground[::50] + np.float32([0.3, 0, 0])  # as the next sweep would see them, if it had moved
+    fine, both = (PlaneMatches(np.ones(len(points), np.float32)) for _ in range(2))
+    fine.search(points, np.eye(4), layered.layers[:1])
+    both.search(points, np.eye(4), layered.layers)
+    assert fine._planes.any(1).mean() < 0.05
+    found = both._planes[both._planes.any(1)]
+    assert len(found) > 0.2 * len(points)
+    assert np.abs(found[:, :2]).max() < 0.1  # the pull along the ground is what a normal's tilt makes of it
+
+
+def test_a_point_beside_the_neighbours_of_a_plane_is_not_held_by_it() -> None:
+    patch = np.stack(np.meshgrid([0.0, 0.2, 0.4], [0.0, 0.2], [0.0], indexing="ij"), -1).reshape(-1, 3)
+    plane = np.array([0.0, 0.0, 1.0, 0.0])
+    assert residuals._spans(patch, plane, np.array([0.2, 0.1, 0.1]), 0.07)
+    assert not residuals._spans(patch, plane, np.array([0.8, 0.1, 0.1]), 0.07)
+    assert not residuals._spans(patch * [1, 0.1, 1], plane, np.array([0.2, 0.01, 0.1]), 0.07)
