@@ -52,12 +52,11 @@ class LsdNet:
         rgb = as_rgb(image)
         maps = self._model.maps(rgb, self.config.max_pixels)
         cell_px = float(min(maps.scale_xy))
-        options = GrowOptions(
-            min_heat=self.config.min_heat if maps.ends is not None else max(self.config.min_heat, 0.4),
-            min_cells=8 if maps.ends is not None else 11,
-            min_length=self.config.min_length_px / cell_px,
-            end_fall=maps.end_fall,
-        )
+        shared = {"min_length": self.config.min_length_px / cell_px, "end_fall": maps.end_fall}
+        if maps.ends is not None:
+            options = GrowOptions(min_heat=self.config.min_heat, **shared)
+        else:  # upstream's maps are broader and have their own thresholds
+            options = GrowOptions(min_heat=0.4, ridge=0.0, max_turn=0.1, max_heat_step=0.3, min_cells=11, **shared)
         found = segments_of(maps.heat, maps.tangent, maps.ends, options)
         xyxy = found[:, :4] * np.tile(maps.scale_xy, 2) + np.tile(maps.offset_xy, 2)
         return _kept(xyxy, found[:, 4], rgb.shape, self.config)

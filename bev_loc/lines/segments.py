@@ -18,10 +18,11 @@ class GrowOptions:
     """Thresholds of the second stage."""
 
     min_heat: float = 0.3  # of a cell on a line
-    max_turn: float = 0.1  # |du|^2 between a cell's doubled tangent and its region's
-    max_heat_step: float = 0.35  # between a cell's heat and its region's mean
-    min_cells: int = 8
-    merge_gap: float = 0.12  # share of the joint length that may be missing between fragments of one line
+    ridge: float = 0.85  # of the hotter neighbour across the line that a cell must reach
+    max_turn: float = 0.05  # |du|^2 between a cell's doubled tangent and its region's
+    max_heat_step: float = 0.3  # between a cell's heat and its region's mean
+    min_cells: int = 4
+    merge_gap: float = 0.05  # share of the joint length that may be missing between fragments of one line
     min_length: float = 4.0  # cells
     end_fall: float = 0.88  # heat falls to one half so many cells behind a line's end
 
@@ -31,8 +32,8 @@ def segments_of(heat: np.ndarray, tangent: np.ndarray, ends: np.ndarray | None, 
     heat = np.ascontiguousarray(heat, np.float32)
     tangent = np.ascontiguousarray(tangent, np.float32)
     local_mean = cv2.GaussianBlur(heat, (0, 0), 4.0, borderType=cv2.BORDER_REFLECT_101)
-    labels, moments = _grow(heat, tangent, local_mean, options.min_heat, options.max_turn, options.max_heat_step,
-                            options.min_cells)  # fmt: skip
+    labels, moments = _grow(heat, tangent, local_mean, options.min_heat, options.ridge, options.max_turn,
+                            options.max_heat_step, options.min_cells)  # fmt: skip
     extremes = _extremes(labels, moments)
     _merge(heat, moments, extremes, options.merge_gap)
     has_ends = ends is not None
@@ -42,11 +43,11 @@ def segments_of(heat: np.ndarray, tangent: np.ndarray, ends: np.ndarray | None, 
 
 
 @njit(cache=True)
-def _grow(heat, tangent, local_mean, min_heat, max_turn, max_heat_step, min_cells):
+def _grow(heat, tangent, local_mean, min_heat, ridge, max_turn, max_heat_step, min_cells):
     """Regions of one direction: labels (h, w), -1 outside, and (N, 8) weighted moments."""
     h, w = heat.shape
     labels = np.full((h, w), -1, np.int32)
-    seeds = _seeds(heat, local_mean, min_heat)
+    seeds = _seeds(heat, tangent, local_mean, min_heat, ridge)
     allowed = np.zeros((h, w), np.bool_)
     for s in seeds:
         allowed[s // w, s % w] = True
@@ -65,20 +66,29 @@ def _grow(heat, tangent, local_mean, min_heat, max_turn, max_heat_step, min_cell
 
 
 @njit(cache=True)
-def _seeds(heat, local_mean, min_heat):
-    """Cells that may belong to a line, hottest first (counting sort)."""
+def _seeds(heat, tangent, local_mean, min_heat, ridge):
+    """Cells that may belong to a line, hottest first (counting sort): hot, and not far below a neighbour across the line."""
     h, w = heat.shape
+    step_of = np.full(h * w, -1, np.int32)
     steps = np.zeros(1026, np.int64)
-    for pixel in range(h * w):
-        value = heat[pixel // w, pixel % w]
-        if value > min_heat and value > local_mean[pixel // w, pixel % w]:
-            steps[1024 - int(min(value, 1.0) * 1023) + 1] += 1
+    for row in range(h):
+        for column in range(w):
+            value = heat[row, column]
+            if value <= min_heat or value <= local_mean[row, column] + 0.01:
+                continue
+            angle = 0.5 * np.arctan2(tangent[1, row, column], tangent[0, row, column])
+            nx, ny = -np.sin(angle), np.cos(angle)
+            beside = max(sample(heat, column + nx, row + ny), sample(heat, column - nx, row - ny))
+            if value < ridge * beside:
+                continue
+            step = 1024 - int(min(value, 1.0) * 1023)
+            step_of[row * w + column] = step
+            steps[step + 1] += 1
     total = np.cumsum(steps)
     seeds = np.empty(total[-1], np.int64)
     for pixel in range(h * w):
-        value = heat[pixel // w, pixel % w]
-        if value > min_heat and value > local_mean[pixel // w, pixel % w]:
-            step = 1024 - int(min(value, 1.0) * 1023)
+        step = step_of[pixel]
+        if step >= 0:
             seeds[total[step]] = pixel
             total[step] += 1
     return seeds
@@ -149,6 +159,14 @@ def _split(cells, size, across, heat, tangent, labels, moments, count, min_cells
     if parts > 4 or count + parts >= len(moments):
         parts = 1
         part[:] = 0
+    for p in range(parts if parts > 1 else 0):  # what fills a valley belongs to neither side
+        top = 0.0
+        for b in range(bins):
+            if part[b] == p:
+                top = max(top, profile[b])
+        for b in range(bins):
+            if part[b] == p and profile[b] < 0.5 * top:
+                part[b] = -1
     for p in range(parts):
         total, number = np.zeros(8), 0
         for i in range(size):

@@ -22,8 +22,8 @@ PICTURES_PER_SHARD = 100
 STAGES = (
     Stage(name="warm", steps=1500, peak_rate=3e-3, shards=9),
     Stage(name="rendered", steps=2500, peak_rate=2.5e-3, shards=19),
-    Stage(name="adapted 1", steps=600, peak_rate=1e-3, shards=19, photos=0.3),
-    Stage(name="adapted 2", steps=600, peak_rate=1e-3, shards=19, photos=0.3),
+    Stage(name="adapted 1", steps=1200, peak_rate=2e-3, shards=19, photos=0.25),
+    Stage(name="adapted 2", steps=1800, peak_rate=2e-3, shards=19, photos=0.25),
 )
 
 
