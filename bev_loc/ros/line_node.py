@@ -1,8 +1,10 @@
 """Camera images in; line segments in the image's own pixels out, and a picture of them when somebody looks."""
 
 from ..thread_environment import set_thread_environment
+from .client_library import require_ros
 
 set_thread_environment()  # numpy's thread pools read it once, when they load
+require_ros()
 
 import array
 import time

@@ -1,8 +1,10 @@
 """Deskewed clouds and odometry in; the place in the map out. A lifecycle node that starts by itself."""
 
 from ..thread_environment import set_thread_environment
+from .client_library import require_ros
 
 set_thread_environment()  # numpy's thread pools read it once, when they load
+require_ros()
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,8 +1,10 @@
 """Clouds and IMU in; odometry, deskewed cloud and odom -> base out."""
 
 from ..thread_environment import set_thread_environment
+from .client_library import require_ros
 
 set_thread_environment()  # numpy's thread pools read it once, when they load
+require_ros()
 
 from collections import Counter
 

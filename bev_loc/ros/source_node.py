@@ -1,8 +1,10 @@
 """Replays a recording as if the sensors were there: `points`, `imu`, `/clock`, `/tf_static`."""
 
 from ..thread_environment import set_thread_environment
+from .client_library import require_ros
 
 set_thread_environment()  # numpy's thread pools read it once, when they load
+require_ros()
 
 import threading
 import time
