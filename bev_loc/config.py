@@ -133,8 +133,11 @@ class PlaceConfig:
     """Description of places and search for them."""
 
     descriptor: str = tunable(
-        "fourier_mellin", "how a BEV image is described", choices=("fourier_mellin",)
+        "fourier_mellin",
+        "how a BEV image is described; spectral, rein and fused have learned weights, bevplace reads upstream's",
+        choices=("fourier_mellin", "spectral", "rein", "fused", "bevplace"),
     )
+    checkpoint: str = tunable("", "file of a BEVPlace++ checkpoint, for descriptor bevplace")
     candidates: int = tunable(
         8, "nearest keyframes that are verified", minimum=1, maximum=100, live=True
     )
@@ -243,6 +246,9 @@ class RosConfig:
     odom_frame: str = tunable("odom", "frame of the odometry")
     base_frame: str = tunable("base_link", "frame of the vehicle")
     publish_tf: bool = tunable(True, "send odom -> base and map -> odom")
+    standalone_tf: bool = tunable(
+        False, "send map -> base alone instead of the two, where nothing else uses the odom frame"
+    )
     map_points_period_s: float = tunable(
         5.0, "least time between two map clouds", unit="s", minimum=0.1, maximum=3600.0
     )

@@ -70,6 +70,11 @@ class Lio:
         """Take one IMU sample; samples up to a scan's end come before the scan."""
         self._imu.add(sample)
 
+    @property
+    def imu_note(self) -> str:
+        """The unit of the accelerometer that was found out; empty while unknown."""
+        return self._imu.unit_note()
+
     def on_scan(self, scan: LidarScan) -> Odometry | Dropped:
         """The pose at the end of this scan (at its stamp if its points carry no times), or why there is none."""
         if scan.stamp_ns <= self._begin_ns:

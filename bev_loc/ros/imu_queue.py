@@ -7,6 +7,7 @@ from ..records import ImuSample
 
 _LONGEST = 4000  # samples: some 10 s of a fast IMU without a scan
 _ALIVE_NS = 1_000_000_000
+_AHEAD_NS = 5_000_000_000  # of the scan that is being read: another clock, or from before time went back
 
 
 class ImuQueue:
@@ -17,6 +18,7 @@ class ImuQueue:
         self._news = threading.Condition()
         self._newest_ns = -(2**62)
         self.dropped = 0
+        self.ahead = 0  # samples whose stamps lay seconds after the scan's
         self.received = 0
 
     def add(self, sample: ImuSample) -> None:
@@ -35,7 +37,14 @@ class ImuQueue:
         with self._news:
             if stamp_ns - self._newest_ns < _ALIVE_NS:
                 self._news.wait_for(lambda: self._newest_ns >= stamp_ns, timeout=patience_s)
+            self._drop_ahead(stamp_ns)
             taken = []
             while self._samples and self._samples[0].stamp_ns <= stamp_ns:
                 taken.append(self._samples.popleft())
             return taken
+
+    def _drop_ahead(self, stamp_ns: int) -> None:
+        """Samples far in the future at the head would hold up all that come behind them."""
+        while self._samples and self._samples[0].stamp_ns > stamp_ns + _AHEAD_NS:
+            self._samples.popleft()
+            self.ahead += 1

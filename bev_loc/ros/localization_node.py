@@ -28,7 +28,9 @@ from .params import Parameters
 from .runner import run
 from .session import Session
 from .tf import Tf
+from .time_jump import StampOrder, on_backward_jump
 from .warm_up import warm_up_localizer
+from .watched_topic import WatchedTopic
 from .worker import Worker
 
 Pair = tuple[OdometryMessage, PointCloud2]
@@ -50,6 +52,10 @@ class LocalizationNode:
         self._pairs: Pairing[OdometryMessage, PointCloud2] = Pairing()
         self._counts: Counter[str] = Counter()
         self._last: Step | None = None
+        self._last_found_ns: int | None = None
+        self._overlap = 0.0  # of the last closure or fit in the map
+        self._stamps = StampOrder()
+        self._jumps = on_backward_jump(self.node, self._on_jump)
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         services = {"save_map": self._session.save, "load_map": self._session.load,
                     "relocalize": self._session.relocalize, "reset": self._session.reset}  # fmt: skip
@@ -66,6 +72,7 @@ class LocalizationNode:
     def activate(self) -> None:
         """Listen and publish."""
         self._worker = Worker("localization", self._on_pair, _MOST_WAITING)
+        self._watched = (WatchedTopic(self.node, "odometry", OdometryMessage), WatchedTopic(self.node, "cloud_deskewed", PointCloud2))
         self._clouds = qos.CloudSubscription(self.node, "cloud_deskewed", self._on_cloud)
         self._odometry = self.node.create_subscription(OdometryMessage, "odometry", self._on_odometry, qos.RESULT)
         self._hints = self.node.create_subscription(PoseWithCovarianceStamped, "initialpose", self._on_hint, qos.RESULT)
@@ -97,10 +104,24 @@ class LocalizationNode:
     def _on_change(self, config: Config) -> None:
         self.node.get_logger().info("the new value is used from the next ~/reset, ~/load_map or configuration on")
 
+    def _on_jump(self, back_s: float) -> None:
+        if self._worker is not None:
+            self._worker.clear()
+            with self._worker.lock:
+                self._begin_drive(f"/clock jumped back by {back_s:.1f} s")
+
+    def _begin_drive(self, why: str) -> None:
+        """What comes next is another drive, in the map as it stands."""
+        self._stamps.forget()
+        self._counts["time went back"] += 1
+        self.node.get_logger().warning(f"{why}: {self._session.begin_drive()}")
+
     def _on_odometry(self, message: OdometryMessage) -> None:
+        self._watched[0].seen()
         self._offer(self._pairs.add_first(stamp_ns(message.header.stamp), message))
 
     def _on_cloud(self, message: PointCloud2) -> None:
+        self._watched[1].seen()
         self._offer(self._pairs.add_second(stamp_ns(message.header.stamp), message))
 
     def _offer(self, pair: Pair | None) -> None:
@@ -108,6 +129,12 @@ class LocalizationNode:
             self._worker.offer(pair)
 
     def _on_pair(self, pair: Pair) -> None:
+        base_frame = self._parameters.config.ros.base_frame
+        frames = {pair[0].child_frame_id, pair[1].header.frame_id}
+        if frames != {base_frame}:
+            named = " and ".join(f"'{frame}'" for frame in sorted(frames))
+            self._refuse("foreign frame", f"expected odometry and cloud of '{base_frame}', got {named}; set ros.base_frame")
+            return
         try:
             odometry = odometry_record(*pair)
         except DamagedScan as error:
@@ -116,10 +143,15 @@ class LocalizationNode:
         if odometry is None:
             self._refuse("pose not finite", "the pose on 'odometry' is no rigid motion")
             return
+        back_s = self._stamps.back_s(odometry.stamp_ns)
+        if back_s:
+            self._begin_drive(f"stamps on 'odometry' jumped back by {back_s:.1f} s")
         localizer = self._session.localizer
         before = localizer.state
         step = localizer.on_odometry(odometry)
         self._last = step
+        if any(closure.accepted for closure in step.closures):
+            self._last_found_ns, self._overlap = step.stamp_ns, max(c.overlap for c in step.closures if c.accepted)
         self._counts.update({"processed": 1, "keyframes": int(step.keyframe is not None)})
         self._counts.update([*(f"closure: {closure.reason}" for closure in step.closures), *step.reasons])
         if step.state != before:
@@ -168,8 +200,15 @@ class LocalizationNode:
         values = {"state": state, **dict(sorted(counts.items()))}
         if worker is None:
             return diagnostics.Report(level=diagnostics.WARN, message="not active", values=values)
-        well = last is not None and last.state is State.TRACKING
-        return diagnostics.Report(level=diagnostics.OK if well else diagnostics.WARN, message=state, values=values)
+        complaints = [watched.complaint() for watched in self._watched]
+        for watched, complaint in zip(self._watched, complaints):
+            watched.say(complaint)
+        values["odometry rate [Hz]"] = f"{self._watched[0].rate_hz:.1f}"
+        if last is not None and self._last_found_ns is not None:
+            values |= {"since the map was recognised [s]": (last.stamp_ns - self._last_found_ns) * 1e-9, "overlap": self._overlap}
+        well = last is not None and last.state is State.TRACKING and not any(complaints)
+        message = "; ".join(filter(None, [state, *complaints]))
+        return diagnostics.Report(level=diagnostics.OK if well else diagnostics.WARN, message=message, values=values)
 
 
 def main() -> None:

@@ -60,9 +60,11 @@ class MapOutputs:
             self._cloud.add(step.keyframe.id, step.keyframe.points_kf)
         if T_map_odom is None or odometry is None:
             return
-        if frames.publish_tf:
-            self._tf.send(T_map_odom, step.stamp_ns, frames.map_frame, frames.odom_frame)
         T_map_base = T_map_odom @ odometry.T_odom_base
+        if frames.standalone_tf:
+            self._tf.send(T_map_base, step.stamp_ns, frames.map_frame, frames.base_frame)
+        else:
+            self._tf.send(T_map_odom, step.stamp_ns, frames.map_frame, frames.odom_frame)
         self._pose.publish(pose_with_covariance(T_map_base, odometry.covariance, step.stamp_ns, frames.map_frame))
         if step.keyframe is not None:
             self._show_map(localizer, step, step.keyframe)

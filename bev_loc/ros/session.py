@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import BevLocError, ConfigError, MapError
 from ..localizer import Localizer
 from ..maps.bundle import load_map, save_map
+from ..maps.contents import MapBundle
 from ..maps.folder import make_folder
 from .map_outputs import MapOutputs
 from .params import Parameters
@@ -19,6 +20,7 @@ class Session:
         self._parameters = parameters
         self._outputs = outputs
         self._localizer: Localizer | None = None
+        self._extend = False
 
     @property
     def localizer(self) -> Localizer:
@@ -33,9 +35,13 @@ class Session:
         known_map = load_map(Path(path).expanduser()) if path else None
         if self._parameters.own("save_map_path"):
             make_folder(self._save_folder())  # before the work, not after it
-        localizer = Localizer(self._parameters.config, known_map=known_map, extend=self._parameters.own("mapping"))
-        self._outputs.start(localizer, known_map)
-        self._localizer = localizer
+        self._start(known_map, extend=known_map is None or self._parameters.own("mapping"))
+
+    def begin_drive(self) -> str:
+        """Time went back: what comes next is another drive, and the map as it stands is searched for its place."""
+        bundle = self.localizer.bundle()
+        self._start(bundle if bundle.entries else None, extend=self._extend)
+        return f"searching for the place in the map of {len(bundle.entries)} keyframes" if bundle.entries else "the map begins anew"
 
     def end(self) -> None:
         """Forget the map."""
@@ -78,6 +84,11 @@ class Session:
     def hint(self, T_map_base: np.ndarray) -> None:
         """Compare the map near this pose first."""
         self.localizer.hint(T_map_base)
+
+    def _start(self, known_map: MapBundle | None, *, extend: bool) -> None:
+        localizer = Localizer(self._parameters.config, known_map=known_map, extend=extend and known_map is not None)
+        self._outputs.start(localizer, known_map)
+        self._localizer, self._extend = localizer, extend
 
     def _save_folder(self) -> Path:
         path = self._parameters.own("save_map_path")

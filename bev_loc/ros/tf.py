@@ -32,6 +32,7 @@ class Tf:
         self._message = messages.TFMessage
         self._parents: dict[str, tuple[str, np.ndarray]] = {}  # child: parent, T_parent_child
         self._statics: dict[str, TransformStamped] = {}
+        self._dynamic = None
         if send:
             self._dynamic = node.create_publisher(self._message, "/tf", _DYNAMIC)
             self._static = node.create_publisher(self._message, "/tf_static", _STATIC)
@@ -40,8 +41,8 @@ class Tf:
             node.create_subscription(self._message, "/tf_static", self._take, _STATIC)
 
     def send(self, T_a_b: np.ndarray, stamp_ns: int, frame_a: str, frame_b: str) -> None:
-        """Send the pose of frame b in frame a, if TF is available."""
-        if self.available:
+        """Send the pose of frame b in frame a, if TF is available and was opened for sending."""
+        if self.available and self._dynamic is not None:
             self._dynamic.publish(self._message(transforms=[transform_message(T_a_b, stamp_ns, frame_a, frame_b)]))
 
     def send_static(self, T_a_b: np.ndarray, frame_a: str, frame_b: str) -> None:

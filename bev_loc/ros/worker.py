@@ -33,6 +33,12 @@ class Worker(Generic[Item]):
                 self.dropped += 1
             self._news.notify()
 
+    def clear(self) -> None:
+        """Drop what waits (counted)."""
+        with self._news:
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
+
     def stop(self) -> None:
         """Finish the item in hand, drop what waits (counted), end the thread."""
         with self._news:
