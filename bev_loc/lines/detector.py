@@ -56,7 +56,7 @@ class LsdNet:
         if maps.ends is not None:
             options = GrowOptions(min_heat=self.config.min_heat, **shared)
         else:  # upstream's maps are broader and have their own thresholds
-            options = GrowOptions(min_heat=0.4, ridge=0.0, max_turn=0.1, max_heat_step=0.3, min_cells=11, **shared)
+            options = GrowOptions(min_heat=0.4, ridge=0.7, max_turn=0.1, max_heat_step=0.3, min_cells=8, **shared)
         found = segments_of(maps.heat, maps.tangent, maps.ends, options)
         xyxy = found[:, :4] * np.tile(maps.scale_xy, 2) + np.tile(maps.offset_xy, 2)
         return _kept(xyxy, found[:, 4], rgb.shape, self.config)

@@ -67,7 +67,7 @@ class LineModel:
         shrink = min(1.0, (max_pixels / (height * width)) ** 0.5)
         h, w = max(1, round(height * shrink)), max(1, round(width * shrink))
         image = rgb if (h, w) == (height, width) else cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA)
-        image = cv2.copyMakeBorder(image, 0, -h % _MULTIPLE, 0, -w % _MULTIPLE, cv2.BORDER_REPLICATE)
+        image = padded(image, _MULTIPLE)
         maps = self._session.run(None, {self._input: image[None]})[0][0]
         maps = maps[:, : max(2, -(-h // _STRIDE)), : max(2, -(-w // _STRIDE))]
         size = np.array([width / w, height / h])
@@ -84,6 +84,13 @@ class LineModel:
         size = np.array([width / side, height / side])
         return LineMaps(heat=maps[..., 0], tangent=np.stack([np.cos(doubled), np.sin(doubled)]), ends=None, end_fall=0.0,
                         scale_xy=size, offset_xy=0.5 * size - 0.5)  # fmt: skip
+
+
+def padded(image: np.ndarray, multiple: int) -> np.ndarray:
+    """The picture with mirrored margins below and to the right: any other margin would look like a line."""
+    below, beside = -image.shape[0] % multiple, -image.shape[1] % multiple
+    mirrors = below < image.shape[0] and beside < image.shape[1]
+    return cv2.copyMakeBorder(image, 0, below, 0, beside, cv2.BORDER_REFLECT_101 if mirrors else cv2.BORDER_REPLICATE)
 
 
 def _first_line(error: BaseException) -> str:

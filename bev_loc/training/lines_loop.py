@@ -1,6 +1,6 @@
 """The training loop of LSDNet: seeded batches, checkpoints to resume from, the same on CPU and GPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -114,10 +114,6 @@ class Shards:
         paths = sorted(folder.glob("*.images.npy"))[:count]
         self._images = [np.load(path, mmap_mode="r") for path in paths]
         self._segments = [np.load(str(path).replace(".images.", ".segments.")) for path in paths]
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for images, segments in zip(self._images, self._segments):
-            yield from zip(images, segments)
 
     def one(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 and (N, 4), NaN where there are fewer segments."""

@@ -35,7 +35,7 @@ def read_photos(folder: Path | None) -> list[np.ndarray]:
 
 
 def write_shard(path: Path, seed: int, count: int, photos: list[np.ndarray]) -> None:
-    """`count` pictures and their segments (NaN where there are fewer) into one .npz-free pair of arrays."""
+    """`count` pictures and their segments (NaN where there are fewer) into two array files."""
     rng = np.random.default_rng(seed)
     bank = texture_bank(rng, photos)
     images = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)

@@ -1,0 +1,138 @@
+"""line_node as users run it: camera images in, segments out."""
+
+import array
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
+if find_spec("onnxruntime") is None:
+    pytest.skip("the learned detector needs onnxruntime", allow_module_level=True)
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+
+pytestmark = pytest.mark.ros
+BOX = np.array([[120, 90], [380, 110], [360, 300], [140, 280]])
+
+
+def picture() -> np.ndarray:
+    """(375, 500) grey: a bright quadrangle on a dark ground."""
+    image = np.full((375, 500), 70, np.uint8)
+    return cv2.fillConvexPoly(image, BOX.astype(np.int32), 190, cv2.LINE_AA)
+
+
+def image_message(values: np.ndarray, encoding: str, second: int) -> Image:
+    message = Image(height=values.shape[0], width=values.shape[1], encoding=encoding, step=values[0].nbytes,
+                    data=array.array("B", values.tobytes()))  # fmt: skip
+    message.header.frame_id, message.header.stamp.sec = "camera", second
+    return message
+
+
+def compressed_message(second: int) -> CompressedImage:
+    _, data = cv2.imencode(".png", picture())
+    message = CompressedImage(format="mono8; png compressed", data=array.array("B", data.tobytes()))
+    message.header.frame_id, message.header.stamp.sec = "camera", second
+    return message
+
+
+def segments(cloud: PointCloud2) -> np.ndarray:
+    """(N, 5), by the names of the fields."""
+    assert [field.name for field in cloud.fields] == ["x1", "y1", "x2", "y2", "score"]
+    return np.frombuffer(cloud.data, np.float32).reshape(cloud.width, 5)
+
+
+def shows_the_box(found: np.ndarray) -> bool:
+    sides = np.concatenate([BOX, np.roll(BOX, -1, 0)], axis=1)
+    ends = np.stack([found[:, :4], found[:, [2, 3, 0, 1]]])
+    return all(np.abs(ends - side).max(axis=2).min() < 4.0 for side in sides)
+
+
+class Camera:
+    """Publishes on one transport and watches the node."""
+
+    def __init__(self, ros, kind: type, topic: str) -> None:
+        self.ros = ros
+        self.found = ros.collect(PointCloud2, "line_segments")
+        self._diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+        self._publisher = ros.node.create_publisher(kind, topic, 5)
+        self.node = ros.start("line_node")
+        ros.spin_until(lambda: self._publisher.get_subscription_count() > 0 and ros.node.count_publishers("line_segments"), "line_node")
+
+    def show(self, message) -> PointCloud2:
+        """The answer to one image."""
+        before = len(self.found)
+        self._publisher.publish(message)
+        self.ros.spin_until(lambda: len(self.found) > before, "segments")
+        return self.found[-1]
+
+    def send(self, message) -> None:
+        self._publisher.publish(message)
+
+    def counted(self, key: str) -> int:
+        """A count of the newest diagnostics."""
+        values = self._diagnostics[-1].status[0].values if self._diagnostics else []
+        return int(next((v.value for v in values if v.key == key), 0))
+
+
+def test_segments_come_with_the_images_header_and_in_its_pixels_and_the_picture_only_when_watched(ros):
+    camera = Camera(ros, Image, "image")
+    cloud = camera.show(image_message(picture(), "mono8", 7))
+    assert (cloud.header.frame_id, cloud.header.stamp.sec) == ("camera", 7)
+    assert shows_the_box(segments(cloud))
+    pictures = ros.collect(Image, "line_image")
+    ros.spin_until(lambda: ros.node.count_publishers("line_image"), "line_image")
+    ros.spin_for(0.5)
+    camera.show(image_message(np.repeat(picture()[..., None], 3, axis=2), "bgr8", 8))
+    ros.spin_until(lambda: pictures, "the picture")
+    assert (pictures[0].encoding, pictures[0].height, pictures[0].width, pictures[0].header.stamp.sec) == ("rgb8", 375, 500, 8)
+
+
+def test_a_compressed_image_serves_as_well(ros):
+    camera = Camera(ros, CompressedImage, "image/compressed")
+    assert shows_the_box(segments(camera.show(compressed_message(3))))
+
+
+def test_bad_images_are_counted_by_name_and_the_next_good_one_is_served(ros):
+    camera = Camera(ros, Image, "image")
+    camera.show(image_message(picture(), "mono8", 1))
+    camera.send(image_message(picture(), "jpeg2000", 2))
+    ros.spin_until(lambda: camera.counted("dropped: unsupported encoding") == 1, "the count of the encoding")
+    short = image_message(picture(), "mono8", 3)
+    short.data = short.data[:1000]
+    camera.send(short)
+    ros.spin_until(lambda: camera.counted("dropped: truncated picture") == 1, "the count of the cut image")
+    assert shows_the_box(segments(camera.show(image_message(picture(), "mono8", 4))))
+    assert "'jpeg2000' is not supported; supported: mono8" in camera.node.output
+
+
+def test_a_parameter_changes_while_running_and_a_wrong_value_is_refused(ros):
+    from rcl_interfaces.srv import SetParameters
+    from rclpy.parameter import Parameter
+
+    camera = Camera(ros, Image, "image")
+    assert len(segments(camera.show(image_message(picture(), "mono8", 1)))) >= 4
+
+    def set_length(value: float):
+        request = SetParameters.Request(parameters=[Parameter("lines.min_length_px", value=value).to_parameter_msg()])
+        return ros.call(SetParameters, "line_node/set_parameters", request).results[0]
+
+    assert not set_length(-1.0).successful
+    assert set_length(900.0).successful
+    assert len(segments(camera.show(image_message(picture(), "mono8", 2)))) == 0
+
+
+def test_a_flood_of_images_is_dropped_not_queued(ros):
+    camera = Camera(ros, Image, "image")
+    camera.show(image_message(picture(), "mono8", 0))
+    big = image_message(np.tile(picture(), (4, 4)), "mono8", 0)
+    for second in range(1, 41):
+        big.header.stamp.sec = second
+        camera.send(big)
+    ros.spin_until(lambda: camera.found[-1].header.stamp.sec == 40, "the newest image")
+    ros.spin_until(
+        lambda: camera.counted("images received") == camera.counted("images processed") + camera.counted("dropped: too slow"),
+        "every image accounted for",
+    )
