@@ -13,6 +13,8 @@ from .damaged import DamagedScan
 # sensor_msgs/PointField datatype constants
 NUMPY_OF_DATATYPE = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8", 9: "i8", 10: "u8"}
 
+_LONGEST_POINT = 2**16  # bytes
+
 
 class FieldLike(Protocol):
     """sensor_msgs/PointField."""
@@ -90,6 +92,8 @@ def xyz(points: np.ndarray) -> np.ndarray:
 def _point_dtype(cloud: CloudLike) -> np.dtype:
     order = ">" if cloud.is_bigendian else "<"
     step = int(cloud.point_step)
+    if step > _LONGEST_POINT:
+        raise DamagedScan("malformed cloud", f"point_step is {step} bytes, which no point is long; check the driver")
     names, formats, offsets = [], [], []
     for field in cloud.fields:
         kind = NUMPY_OF_DATATYPE.get(int(field.datatype))

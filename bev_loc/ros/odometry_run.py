@@ -84,6 +84,7 @@ class OdometryRun:
             "imu frame": self._imu_frame or "unknown",
             "imu samples dropped: stamps seconds ahead of the scans": self._samples.ahead,
             "imu samples dropped: no scan fetched them": self._samples.dropped,
+            "clouds thinned to a million points": self._reader.thinned,
             "runs": self.restarts + 1,
             **{f"dropped {reason}": count for reason, count in sorted(self.dropped_imu.items())},
         }
