@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..errors import SourceError
 from .lines_outdoors import flat, heap, street
 from .lines_render import Rendering, render
 from .lines_rooms import room
@@ -28,7 +29,9 @@ def picture(rng: np.random.Generator, bank: np.ndarray) -> Rendering:
 
 
 def read_photos(folder: Path | None) -> list[np.ndarray]:
-    """The photographs (H, W, 3 uint8, RGB) of a folder, in order of their names."""
+    """The photographs (H, W, 3 uint8, RGB) of a folder, in order of their names; SourceError if it is none."""
+    if folder is not None and not folder.is_dir():
+        raise SourceError(f"{folder}: expected a folder of photographs")
     paths = [] if folder is None else sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     images = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths]
     return [cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in images if image is not None]
