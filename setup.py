@@ -30,7 +30,7 @@ setup(
     maintainer_email="bev_loc@example.org",
     python_requires=">=3.11",
     packages=find_packages(include=["bev_loc", "bev_loc.*"]),
-    package_data={"bev_loc.lines": ["weights/*"]},
+    package_data={"bev_loc.lines": ["weights/*"], "bev_loc.place": ["weights/*"]},
     zip_safe=False,  # the weights are read as files
     install_requires=[
         "faiss-cpu>=1.8",
@@ -63,7 +63,11 @@ setup(
         ("share/bev_loc", ["package.xml"]),
         ("share/bev_loc/launch", glob("launch/*.launch.py")),
         ("share/bev_loc/config", glob("config/*.yaml") + glob("config/*.xml")),
+        ("share/bev_loc/config/presets", glob("config/presets/*.yaml")),
         ("share/bev_loc/rviz", glob("rviz/*.rviz")),
+        ("share/bev_loc/systemd", glob("systemd/*")),
+        ("share/bev_loc/docker", glob("docker/Dockerfile.*")),
+        ("share/bev_loc/docs", glob("docs/*.md")),
         ("lib/bev_loc", [f"scripts/{node}" for node in nodes]),
     ],
 )

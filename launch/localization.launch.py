@@ -15,6 +15,7 @@ from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(__file__).resolve().parents[1]
 BOOLEAN = ["true", "false"]
+PRESETS = ["", "hdl64", "vlp16", "os1", "livox"]
 ARGUMENTS = (
     DeclareLaunchArgument(
         "source", default_value="live",
@@ -36,8 +37,25 @@ ARGUMENTS = (
         "imu_topic", default_value="", description="IMU topic, live or in the bag; empty: imu, in a bag the fastest"
     ),
     DeclareLaunchArgument(
+        "preset", default_value="", choices=PRESETS,
+        description="values for a sensor, from config/presets; params_file and arguments win over them; empty: the defaults",
+    ),
+    DeclareLaunchArgument(
         "params_file", default_value="",
-        description="parameters of all nodes (config/ros_parameters.yaml is the template); empty: the defaults",
+        description="parameters of all nodes (config/presets/my_robot.yaml and config/ros_parameters.yaml are templates); "
+        "empty: the defaults",
+    ),
+    DeclareLaunchArgument(
+        "standalone_tf", default_value="false", choices=BOOLEAN,
+        description="send map -> base_link alone, where nothing else uses the odom frame (Nav2 wants it false)",
+    ),
+    DeclareLaunchArgument(
+        "odometry_cores", default_value="",
+        description="processor cores that odometry_node may use, as taskset takes them (0 or 0,2-3); empty: all",
+    ),
+    DeclareLaunchArgument(
+        "other_cores", default_value="",
+        description="processor cores that the other nodes may use, so that they never delay odometry; empty: all",
     ),
     DeclareLaunchArgument(
         "use_sim_time", default_value="false", choices=BOOLEAN,
@@ -73,19 +91,25 @@ def nodes(context: LaunchContext) -> list[Node]:
     mapping = not given["map"] if given["mapping"] == "auto" else given["mapping"] == "true"
     if not (mapping or given["map"]):
         raise RuntimeError("mapping:=false needs a map: give map:=DIR, or leave mapping out to build one")
+    pinned = {"odometry_node": given["odometry_cores"]}
+    always = {"use_sim_time": sim_time} | ({"ros.standalone_tf": True} if given["standalone_tf"] == "true" else {})
     topics = {"points": given["points_topic"], "imu": given["imu_topic"]}
 
     def node(executable: str, parameters: dict, remappings: tuple[tuple[str, str], ...] = (), **more) -> Node:
-        files = [given["params_file"]] if given["params_file"] and executable != "rviz2" else []
+        ours = executable != "rviz2"
+        preset = str(SHARE / "config" / "presets" / f"{given['preset']}.yaml") if given["preset"] else ""
+        files = [file for file in (preset, given["params_file"]) if file and ours]
+        cores = pinned.get(executable, given["other_cores"])
         in_namespace = [("/tf", "tf"), ("/tf_static", "tf_static")] if given["namespace"] else []
         return Node(
-            package="rviz2" if executable == "rviz2" else "bev_loc",
+            package="bev_loc" if ours else "rviz2",
             executable=executable,
             name=executable,
             namespace=given["namespace"],
-            parameters=[*files, {"use_sim_time": sim_time, **parameters}],
+            parameters=[*files, {**(always if ours else {"use_sim_time": sim_time}), **parameters}],
             remappings=[*remappings, *in_namespace],
             output="screen",
+            **({"prefix": f"taskset -c {cores}"} if cores else {}),
             **more,
         )
 

@@ -52,10 +52,11 @@ class OpaqueFunction:
 
 
 class Node:
-    def __init__(self, *, package, executable, name, namespace, parameters, remappings, output, arguments=()) -> None:
+    def __init__(self, *, package, executable, name, namespace, parameters, remappings, output, prefix="", arguments=()) -> None:
         assert all(isinstance(entry, (str, dict)) for entry in parameters)
         self.package, self.executable, self.name, self.namespace = package, executable, name, namespace
         self.parameters, self.remappings, self.output, self.arguments = parameters, remappings, output, arguments
+        self.prefix = prefix
 
     @property
     def values(self) -> dict:

@@ -97,3 +97,33 @@ def test_a_profile_of_the_users_own_stays(launch, monkeypatch):
     monkeypatch.setenv("ROS_DISTRO", "kilted")
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/etc/my_profile.xml")
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in launch().environment
+
+
+@pytest.mark.parametrize("preset", ["hdl64", "vlp16", "os1", "livox"])
+def test_a_preset_comes_before_the_users_file(launch, repository, preset):
+    started = launch(preset=preset, params_file="/p.yaml", rviz="true", source="sim:town").nodes
+    file = repository / "config" / "presets" / f"{preset}.yaml"
+    assert file.is_file()
+    for name in ("odometry_node", "localization_node", "source_node"):
+        assert started[name].files == [str(file), "/p.yaml"]
+    assert started["rviz2"].files == []
+
+
+def test_an_unknown_preset_is_refused(launch):
+    with pytest.raises(RuntimeError, match="hdl64"):
+        launch(preset="hdl65")
+
+
+def test_odometry_and_the_rest_may_have_cores_of_their_own(launch):
+    started = launch(odometry_cores="0", other_cores="1", source="sim:town", rviz="true").nodes
+    assert {name: node.prefix for name, node in started.items()} == {
+        "odometry_node": "taskset -c 0", "localization_node": "taskset -c 1", "source_node": "taskset -c 1", "rviz2": "taskset -c 1",
+    }  # fmt: skip
+    assert not any(node.prefix for node in launch().nodes.values())
+
+
+def test_the_stand_alone_switch_reaches_the_nodes_that_send_transforms(launch):
+    started = launch(standalone_tf="true", rviz="true").nodes
+    assert started["odometry_node"].values["ros.standalone_tf"] is started["localization_node"].values["ros.standalone_tf"] is True
+    assert "ros.standalone_tf" not in started["rviz2"].values
+    assert "ros.standalone_tf" not in launch().nodes["odometry_node"].values, "a parameter file decides"

@@ -1,5 +1,7 @@
 """ROS parameters are the configuration: same keys, values, ranges and refusals."""
 
+import re
+
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
@@ -124,3 +126,24 @@ def test_the_table_in_the_readme_is_the_nodes_parameters(repository):
     readme = (repository / "README.md").read_text()
     shown = readme.partition("<!-- ros parameters -->\n")[2].partition("<!-- end ros parameters -->")[0]
     assert shown == node_parameter_table(), "paste the output of: python -m bev_loc.ros.tables"
+
+
+def test_a_preset_is_part_of_the_configuration(node_with, repository):
+    presets = sorted((repository / "config" / "presets").glob("*.yaml"))
+    assert [file.stem for file in presets] == ["hdl64", "livox", "my_robot", "os1", "vlp16"]
+    for file in presets:
+        own, _ = node_with("--params-file", str(file), own="odometry_node")
+        changed = {leaf.key for leaf, _ in config_io.changes(own.config)}
+        assert bool(changed) == (file.stem not in ("hdl64", "my_robot")), (file.name, changed)
+
+
+def test_what_the_template_of_ones_own_robot_offers_exists_and_a_file_wins_over_a_preset(node_with, repository, tmp_path):
+    template = (repository / "config" / "presets" / "my_robot.yaml").read_text()
+    used, offered = re.subn(r"^(\s+)# (\w+: \S+.*)$", r"\1\2", template, flags=re.MULTILINE)
+    assert offered >= 8
+    file = tmp_path / "my_robot.yaml"
+    file.write_text(used)
+    vlp16 = repository / "config" / "presets" / "vlp16.yaml"
+    parameters, _ = node_with("--params-file", str(vlp16), "--params-file", str(file), own="odometry_node")
+    assert parameters.config.input.T_base_lidar == (0.3, 0.0, 1.2, 0.0, 0.0, 0.0)
+    assert parameters.config.odometry.scan_voxel_m == 0.3 and parameters.config.input.point_time_field == "time"
