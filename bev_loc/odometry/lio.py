@@ -10,16 +10,17 @@ import numpy as np
 
 from ..clouds import filters, voxels
 from ..clouds.filters import CroppedCloud
-from ..config import OdometryConfig
+from ..config import BevConfig, OdometryConfig
 from ..geometry import se3, so3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
+from .bev_matching import MapImage
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
 from .local_map import LayeredMap
 from .propagate import ImuNoise
 from .sweep import ConstantTwist, Sweep, sweep_of
-from .update import Prediction, Registration, register
+from .update import BevHelp, Prediction, Registration, register
 
 _MIN_POINTS, _MIN_MATCHES = 20, 30
 _MAX_SWEEP_S = 2.0
@@ -58,6 +59,7 @@ class Lio:
         )
         self._inertial = InertialModel(self._imu, noise)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
+        self._map_image = None if config.bev == "off" else MapImage(BevConfig())
         self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
@@ -135,10 +137,10 @@ class Lio:
         sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - end_s, interval_s)
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
-        result = self._register(sweep.subset(thin), prediction)
+        result = self._register(sweep, thin, prediction)
         if prediction.inertial and self._doubtful(result):
             without = self._predict(stamp_ns, with_imu=False)
-            other = self._register(sweep.subset(thin), without)
+            other = self._register(sweep, thin, without)
             if other.matches > result.matches:
                 self._inertial.stop()
                 prediction, result, reasons = without, other, ("imu contradicts the scan",)
@@ -162,11 +164,12 @@ class Lio:
         """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
         return result.surprise > _SURPRISE or result.matches < _FIT_DROP * self._match_share * result.points
 
-    def _register(self, sweep: Sweep, prediction: Prediction) -> Registration:
+    def _register(self, whole: Sweep, thin: np.ndarray, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
-        result = register(sweep, self._map, prediction, self._config.max_iterations)
+        sweep = whole.subset(thin)
         if self._unmoved is None:
-            return result
+            return register(sweep, self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
+        result = register(sweep, self._map, prediction, self._config.max_iterations)
         for _ in range(_FIRST_ROUNDS):
             motion = se3.log(se3.inverse(self._T_odom_body) @ result.T_odom_body)
             self._redo_first(motion / prediction.interval_s)
@@ -175,6 +178,17 @@ class Lio:
             result = register(sweep, self._map, prediction, self._config.max_iterations)
         self._unmoved = None
         return result
+
+    def _bev_help(self, sweep: Sweep, prediction: Prediction) -> BevHelp | None:
+        """How registration may ask for BEV matches of the whole scan."""
+        if self._map_image is None:
+            return None
+        T = prediction.T_odom_body
+        finest = self._map.layers[0]
+        return BevHelp(
+            match=lambda: self._map_image.match(prediction.course.at_end(sweep, T), T, finest),
+            always=self._config.bev == "always",
+        )
 
     def _redo_first(self, twist: np.ndarray) -> None:
         """The first scan came before any motion was known: deskew it with the first one seen, map it again."""
@@ -203,6 +217,8 @@ class Lio:
             self._inertial.try_start(stamp_ns, result.T_odom_body)
         if self._misfits >= _RESTART_AFTER:
             self._map.clear()
+            if self._map_image is not None:
+                self._map_image.forget()
             self._inertial.stop()
             self._twist, self._misfits = None, 0
             reasons += ("local map restarted",)

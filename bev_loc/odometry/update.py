@@ -1,10 +1,12 @@
 """The iterated update: a predicted state and its covariance meet a scan's plane residuals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..geometry import se3, so3
+from .bev_residuals import BevMatches
 from .local_map import LayeredMap
 from .residuals import PlaneMatches
 from .sweep import Course, Sweep
@@ -14,6 +16,8 @@ _KERNEL_M = 0.1
 _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
 _DEGENERATE = 20.0  # matches' worth of information below which a direction counts as unobserved
+_OPEN = 60.0  # below it BEV matches may help
+_FEW_PIXELS = 3  # fewer BEV matches are chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +48,7 @@ class Registration:
     rmse_m: float
     iterations: int
     degenerate_directions: int
+    bev_matches: int = 0
 
     @classmethod
     def given(cls, T_odom_body: np.ndarray, dimension: int = 6) -> "Registration":
@@ -61,30 +66,51 @@ class Registration:
         )
 
 
-def register(sweep: Sweep, local_map: LayeredMap, prediction: Prediction, max_iterations: int) -> Registration:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BevHelp:
+    """BEV matches on demand: in every direction, or only along those that the planes leave open."""
+
+    match: Callable[[], BevMatches]  # at the predicted pose; costs a few milliseconds
+    always: bool
+
+
+def register(
+    sweep: Sweep, local_map: LayeredMap, prediction: Prediction, max_iterations: int, bev: BevHelp | None = None
+) -> Registration:
     """Maximum a posteriori state at the sweep's end: the prediction as prior, and plane residuals.
 
     Iterated update in information form (FAST-LIO2, equation 18), written in the error d at the predicted
     state, where the prior is exact: (A^T H A + P^-1) step = -(A^T gradient + P^-1 d), with A the change of
     the pose's own perturbation with d. Deskewing moves along; neighbours are searched again after every
-    step that moved enough to change them.
+    step that moved enough to change them. BEV matches are found once, from the prediction.
     """
     dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
     matching = PlaneMatches((1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32))
     error = np.zeros(dimension)
     T, T_searched = prediction.T_odom_body, np.zeros((4, 4))  # searched nowhere yet
+    pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move
     for iteration in range(1, max_iterations + 1):
         points_body = prediction.course.at_end(sweep, T)
         if _moved(T_searched, T):
             matching.search(points_body, T, local_map.layers)
             T_searched = T
         system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
+        hessian, slope = system.hessian, system.gradient
+        if iteration == 1 and bev is not None:
+            helped = np.eye(6) if bev.always else _open_translations(system.hessian)
+            if helped.any():
+                pixels = bev.match().gated(T, prediction.covariance[:6, :6])
+                if len(pixels.seen_xy) < _FEW_PIXELS:
+                    pixels = None
+        if pixels is not None:
+            pixel_hessian, pixel_gradient = pixels.linearise(T)
+            hessian, slope = hessian + helped @ pixel_hessian @ helped, slope + helped @ pixel_gradient
         A = _perturbation(error[:3])
         posterior = information.copy()
-        posterior[:6, :6] += A.T @ system.hessian @ A
+        posterior[:6, :6] += A.T @ hessian @ A
         gradient = information @ error
-        gradient[:6] += A.T @ system.gradient
+        gradient[:6] += A.T @ slope
         step = -np.linalg.solve(posterior, gradient)
         error = error + step
         T = moved(prediction.T_odom_body, error)
@@ -102,6 +128,7 @@ def register(sweep: Sweep, local_map: LayeredMap, prediction: Prediction, max_it
         rmse_m=system.rmse_m,
         iterations=iteration,
         degenerate_directions=_degenerate(system.hessian),
+        bev_matches=0 if pixels is None else len(pixels.seen_xy),
     )
 
 
@@ -124,6 +151,15 @@ def _degenerate(hessian: np.ndarray) -> int:
     translation = np.linalg.eigvalsh(scaled[3:, 3:])
     rotation = np.linalg.eigvalsh(scaled[:3, :3] / 100.0)
     return int((translation < _DEGENERATE).sum() + (rotation < _DEGENERATE).sum())
+
+
+def _open_translations(hessian: np.ndarray) -> np.ndarray:
+    """(6, 6) projector on the body's translations that hardly any plane constrains; zero when there are none."""
+    information, directions = np.linalg.eigh(hessian[3:, 3:] * _SIGMA_M**2)
+    free = directions[:, information < _OPEN]
+    projector = np.zeros((6, 6))
+    projector[3:, 3:] = free @ free.T
+    return projector
 
 
 def _moved(T_odom_a: np.ndarray, T_odom_b: np.ndarray) -> bool:
