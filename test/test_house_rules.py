@@ -41,9 +41,9 @@ MAY_IMPORT = {
     "lines": ({"errors", "config", "records"}, {"numpy", "numba", "cv2", "torch", "onnxruntime"}),
     "sim": (BASE | {"clouds"}, {"numpy", "numba", "scipy", "cv2", "open3d", "rosbags"}),
     "sources": (BASE | {"clouds", "sim"}, {"numpy", "numba", "cv2", "yaml", "rosbags", "apsw"}),
-    "evaluation": (MOST, {"numpy", "numba", "scipy"}),
+    "evaluation": (MOST, {"numpy", "numba", "scipy", "cv2"}),
     "viz": (MOST, {"numpy", "cv2", "matplotlib", "rerun"}),
-    "training": (MOST, {"numpy", "numba", "scipy", "cv2", "torch", "onnx"}),
+    "training": (MOST, {"numpy", "numba", "scipy", "cv2", "torch", "onnx", "onnxruntime"}),
     "cli": (MOST, {"numpy", "tqdm"}),
     "ros": (
         MOST - {"training", "evaluation"},

@@ -46,6 +46,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database-stride", type=_positive, default=1, metavar="K", help="every K-th database frame")
     parser.add_argument("--corrupt", choices=KINDS, metavar="KIND", help=f"what befalls the queries: {', '.join(KINDS)}")
     parser.add_argument("--descriptor", choices=DESCRIPTORS, default=PlaceConfig().descriptor, help="default: %(default)s")
+    parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace")
     parser.add_argument("--no-rerank", action="store_true", help="the nearest descriptor is the answer")
     parser.add_argument(
         "--candidates", type=_positive, default=CANDIDATES, metavar="N", help="re-ranked ones; default: %(default)s"
@@ -117,7 +118,7 @@ def _retrieve(arguments: argparse.Namespace):
     from ..place.describe import make_describer
 
     places = _places(arguments)
-    describer = make_describer(PlaceConfig(descriptor=arguments.descriptor), GRID)
+    describer = make_describer(PlaceConfig(descriptor=arguments.descriptor, checkpoint=arguments.checkpoint), GRID)
     matcher = None if arguments.no_rerank else ImageMatcher(GRID, VerifyConfig())
     return places, evaluate(places, describer, matcher, candidates=arguments.candidates)
 

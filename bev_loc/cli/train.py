@@ -2,7 +2,7 @@
 
 import argparse
 
-from . import train_lines
+from . import train_lines, train_place
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -10,3 +10,4 @@ def register(verbs: argparse._SubParsersAction) -> None:
     parser = verbs.add_parser("train", help="train a network: resumable, seeded, on CPU or GPU")
     subjects = parser.add_subparsers(dest="subject", required=True, metavar="SUBJECT")
     train_lines.register(subjects)
+    train_place.register(subjects)

@@ -1,12 +1,15 @@
 """What a describer of places is, and the choice of one."""
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ..config import BevConfig, PlaceConfig
+from ..errors import DependencyError
 from ..records import BevImage
 from .fourier_mellin import FourierMellin
+from .learned import Learned
 
 
 class Describer(Protocol):
@@ -22,4 +25,17 @@ class Describer(Protocol):
 
 def make_describer(place: PlaceConfig, bev: BevConfig) -> Describer:
     """The describer that the configuration names, for images of its grid."""
-    return FourierMellin(bev)
+    match place.descriptor:
+        case "fourier_mellin":
+            return FourierMellin(bev)
+        case "bevplace":
+            return _upstream(Path(place.checkpoint))
+    return Learned(place.descriptor, bev)
+
+
+def _upstream(checkpoint: Path) -> Describer:
+    try:
+        from .rein import UpstreamRein
+    except ImportError:
+        raise DependencyError("place.descriptor=bevplace needs torch: pip install 'torch>=2.4'") from None
+    return UpstreamRein(checkpoint)

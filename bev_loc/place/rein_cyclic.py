@@ -64,7 +64,8 @@ class RingVlad(nn.Module):
         weights = self.rings.flatten(1)[None] * near  # (N, rings, P)
         assignment = functional.softmax(self.assign(features).flatten(2), dim=1)  # (N, K, P)
         weighted = weights[:, :, None] * assignment[:, None]  # (N, rings, K, P)
-        sums = torch.einsum("nrkp,ncp->nrkc", weighted, features.flatten(2))
+        sums = weighted.flatten(1, 2) @ features.flatten(2).transpose(1, 2)  # (N, rings * K, C)
+        sums = sums.reshape(*weighted.shape[:3], -1)
         residuals = sums - weighted.sum(-1, keepdim=True) * self.centroids
         residuals = functional.normalize(residuals, dim=3).flatten(2)
         core = (self.rings.flatten(1) > 0.5).float()

@@ -1,0 +1,45 @@
+"""`bev_loc train place`: the learned place descriptor from BEV images with poses."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .options import add_json_option, print_result
+
+
+def register(subjects: argparse._SubParsersAction) -> None:
+    """Adds the subject."""
+    parser = subjects.add_parser(
+        "place",
+        help="the place descriptor, from BEV images of a drive with poses",
+        description="Trains the equivariant network on the first --frames images, exports it and learns the projections. "
+        "Everything lies in --out; the same call again goes on where it stopped.",
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="PNGs of 0.4 m per pixel, in the order of the poses")
+    parser.add_argument("--poses", type=Path, required=True, metavar="FILE", help="3 x 4 rows, LiDAR frame")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--frames", type=int, default=3000, metavar="N")
+    parser.add_argument("--steps", type=int, default=500, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    add_json_option(parser)
+    parser.set_defaults(handler=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from ..errors import DependencyError
+
+    try:
+        from ..training.place import PlaceOptions, run
+        from ..training.place_loop import PlaceTraining
+    except ImportError as error:
+        raise DependencyError(f"training needs {error.name}: pip install 'bev_loc[train]'") from None
+    options = PlaceOptions(
+        images=arguments.images, poses=arguments.poses, out=arguments.out, frames=arguments.frames,
+        threads=arguments.threads,
+        training=PlaceTraining(steps=arguments.steps, seed=arguments.seed, device=arguments.device),
+    )  # fmt: skip
+    files = run(options, lambda text: print(text, file=sys.stderr, flush=True))
+    print_result({"files": files}, arguments.json, "wrote " + " and ".join(str(file) for file in files))
+    return 0

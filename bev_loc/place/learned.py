@@ -1,0 +1,72 @@
+"""Describers with learned weights: parts of a descriptor, each projected, and left out where the image cannot support it."""
+
+import numpy as np
+
+from ..bev.grid import middle_px
+from ..config import BevConfig
+from ..errors import ConfigError, DependencyError
+from ..records import BevImage
+from . import projection, spectral
+
+SPECTRAL_PARTS = ("whole", "inner", "presence")  # of spectral.PARTS
+MOST_COUNT = 10.0  # the counts' cap in training
+
+
+class Learned:
+    """Spectral parts, rings of the equivariant REIN, or both ("fused")."""
+
+    def __init__(self, kind: str, bev: BevConfig) -> None:
+        """`kind`: spectral, rein or fused. ConfigError for a grid that the weights do not fit."""
+        if bev.cell_m != spectral.CELL_M or middle_px(bev) < spectral.MIDDLE_PX:
+            raise ConfigError(
+                f"place.descriptor={kind} was trained on cells of {spectral.CELL_M} m within 25.6 m, the grid has cells of "
+                f"{bev.cell_m} m within {bev.range_m} m; set place.descriptor=fourier_mellin for other grids"
+            )
+        self._margin = middle_px(bev) - spectral.MIDDLE_PX
+        weights = projection.shipped()
+        rings = [name for name in weights if name not in SPECTRAL_PARTS]
+        self._spectral = [weights[name] for name in SPECTRAL_PARTS] if kind != "rein" else []
+        self._rings = [weights[name] for name in rings] if kind != "spectral" else []
+        files = (projection.PROJECTION, projection.NETWORK) if self._rings else (projection.PROJECTION,)
+        self.name = f"{kind}-{projection.weights_hash(*files)}"
+        self.dimension = sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))
+        self._session = _session() if self._rings else None
+
+    def describe(self, image: BevImage) -> np.ndarray:
+        """(dimension,) float32 of unit length; zeros for an empty image."""
+        inner = slice(self._margin, self._margin + 2 * spectral.MIDDLE_PX + 1)
+        counts = image.counts[inner, inner]
+        pieces: list[np.ndarray] = []
+        if self._spectral:
+            support = spectral.supported(counts)
+            for part, seen, learned in zip(spectral.PARTS, support, self._spectral):
+                vector = spectral.describe_part(counts, part) if seen else np.zeros(spectral.LENGTH, np.float32)
+                pieces.append(_weighted(vector, learned))
+        if self._session is not None:
+            structure = np.minimum(counts / np.float32(MOST_COUNT), np.float32(1.0))
+            rings = self._session.run(None, {"structure": structure[None, None]})[0][0]
+            pieces += [_weighted(vector, learned) for vector, learned in zip(rings, self._rings)]
+        descriptor = np.concatenate(pieces).astype(np.float32)
+        length = np.linalg.norm(descriptor)
+        return descriptor / length if length > 0 else descriptor
+
+
+def _weighted(vector: np.ndarray, learned: projection.Projection) -> np.ndarray:
+    """The projected part, so that products of two are its weight times their likeness; zeros stay zeros."""
+    if not vector.any():
+        return np.zeros(learned.basis.shape[1], np.float32)
+    return learned(vector) * np.float32(np.sqrt(learned.weight))
+
+
+def _session():
+    try:
+        import onnxruntime
+    except ImportError:
+        raise DependencyError(
+            "learned place descriptors need onnxruntime: pip install 'onnxruntime>=1.17', "
+            "or set place.descriptor=spectral"
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # two threads gain little and starve the odometry
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(projection.NETWORK), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,78 @@
+"""Training of the shipped place descriptor from BEV images of one drive: network, export, projections."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from ..evaluation.bev_folder import GRID, read_pictures, read_poses
+from ..place import spectral
+from ..place.learned import SPECTRAL_PARTS
+from ..place.rein_cyclic import CyclicRein
+from . import place_projection
+from .place_batches import PlaceBatches
+from .place_export import export
+from .place_loop import PlaceTraining, train
+
+RING_PARTS = ("near", "middle", "far")
+PARTS = (*SPECTRAL_PARTS, *RING_PARTS)
+LENGTHS = (112, 80, 80, 64, 88, 88)  # numbers kept of each part: 512 in all
+WEIGHTS = (1.0, 0.5, 0.5, 0.4, 0.4, 0.4)  # of its likeness
+PROJECTED_EVERY = 2  # frames from which the projections are learned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOptions:
+    """What to learn from, and where to write."""
+
+    images: Path
+    poses: Path
+    out: Path
+    frames: int  # the first so many
+    threads: int
+    training: PlaceTraining
+
+
+def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
+    """Writes and returns the two files of weights; a run that was cut short goes on where it stopped."""
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    pictures = read_pictures(options.images)
+    poses = read_poses(options.poses, len(pictures))[: options.frames]
+    pictures = pictures[: options.frames]
+    torch.manual_seed(options.training.seed)
+    network = CyclicRein()
+    train(network, PlaceBatches(pictures, poses), options.training, options.out / "rein_cyclic.pt", say)
+    model, projection = options.out / "rein_cyclic.onnx", options.out / "projection.npz"
+    export(network, model)
+    say("learning the projections")
+    learned = project(pictures[::PROJECTED_EVERY], model, options.training.seed)
+    np.savez(projection, **learned)
+    return [model, projection]
+
+
+def project(pictures: np.ndarray, model: Path, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of `projection.npz`."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
+
+    def spectral_parts(counts: np.ndarray) -> np.ndarray:
+        seen = spectral.supported(counts)
+        return np.stack([spectral.describe_part(counts, part) for part in spectral.PARTS]) * seen[:, None]
+
+    def rings(counts: np.ndarray) -> np.ndarray:
+        structure = counts.astype(np.float32) / GRID.max_count
+        return session.run(None, {"structure": structure[None, None]})[0][0]
+
+    count = len(SPECTRAL_PARTS)
+    learned = place_projection.learn(pictures, spectral_parts, list(LENGTHS[:count]), seed)
+    learned += place_projection.learn(pictures, rings, list(LENGTHS[count:]), seed)
+    arrays: dict[str, np.ndarray] = {}
+    for name, weight, (mean, basis) in zip(PARTS, WEIGHTS, learned):
+        arrays |= {f"mean_{name}": mean.astype(np.float16), f"basis_{name}": basis.astype(np.float16),
+                   f"weight_{name}": np.float64(weight)}  # fmt: skip
+    return arrays
