@@ -1,6 +1,7 @@
 """The rviz configuration shows topics that exist, with the types and the delivery that the nodes offer."""
 
 from functools import partial
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -41,3 +42,23 @@ def test_every_display_has_a_topic_of_its_type_and_delivery(ros, repository):
     pose_tool = next(t for t in manager["Tools"] if t["Class"].endswith("/SetInitialPose"))["Topic"]["Value"]
     listening = ros.wait_for(partial(ros.node.get_subscriptions_info_by_topic, pose_tool), pose_tool)
     assert listening[0].topic_type == "geometry_msgs/msg/PoseWithCovarianceStamped"
+    for node in ("odometry_node", "localization_node"):
+        assert opened_by(ros.node, node) <= allowed(repository, node), "config/sros2_policy.xml"
+
+
+def opened_by(observer, node: str) -> set[tuple[str, str]]:
+    """(direction, name) of every topic and service that a node has, as the graph knows it."""
+    looks = {"publish": observer.get_publisher_names_and_types_by_node, "subscribe": observer.get_subscriber_names_and_types_by_node,
+             "reply": observer.get_service_names_and_types_by_node}  # fmt: skip
+    return {(direction, name) for direction, look in looks.items() for name, _ in look(node, "/")}
+
+
+def allowed(repository, node: str) -> set[tuple[str, str]]:
+    """The same, as the security policy allows it."""
+    policy = ElementTree.parse(repository / "config" / "sros2_policy.xml")
+    found = set()
+    for group in policy.find(f".//profile[@node='{node}']"):
+        (direction,) = group.attrib
+        names = (entry.text.replace("~", f"/{node}", 1) for entry in group)
+        found |= {(direction, name if name.startswith("/") else f"/{name}") for name in names}
+    return found
