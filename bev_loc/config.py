@@ -184,7 +184,7 @@ class GraphConfig:
         0.02, "per metre driven", unit="m", minimum=1e-5, maximum=10.0
     )
     odometry_sigma_deg: float = tunable(
-        0.05, "per metre driven", unit="deg", minimum=1e-5, maximum=10.0
+        0.02, "per metre driven", unit="deg", minimum=1e-5, maximum=10.0
     )
     closure_sigma_m: float = tunable(
         0.1, "floor for a closure's translation", unit="m", minimum=1e-3, maximum=10.0
@@ -235,8 +235,9 @@ class LinesConfig:
     min_length_px: float = tunable(
         10.0, "shorter segments are not reported", unit="px", minimum=1.0, maximum=1000.0, live=True
     )
-    max_pixels: int = tunable(
-        200000, "bigger pictures are made smaller before the network", unit="px", minimum=1024, maximum=4000000, live=True
+    working_pixels: int = tunable(
+        250000, "pictures are brought to this size before the network (enlarged by at most a fifth): detail against time",
+        unit="px", minimum=1024, maximum=4000000, live=True
     )  # fmt: skip
     threads: int = tunable(1, "of the network", minimum=1, maximum=64)
 

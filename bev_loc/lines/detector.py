@@ -50,7 +50,7 @@ class LsdNet:
     def detect(self, image: np.ndarray) -> LineSegments:
         """`image` is anything that `as_rgb` takes; a picture that it refuses raises DamagedImage."""
         rgb = as_rgb(image)
-        maps = self._model.maps(rgb, self.config.max_pixels)
+        maps = self._model.maps(rgb, self.config.working_pixels)
         cell_px = float(min(maps.scale_xy))
         shared = {"min_length": self.config.min_length_px / cell_px, "end_fall": maps.end_fall}
         if maps.ends is not None:

@@ -50,15 +50,18 @@ def _merge(heat, moments, extremes, merge_gap):
     n = len(moments)
     order = np.argsort(extremes[:, 0] - extremes[:, 1], kind="mergesort")
     limit = np.sin(np.deg2rad(_MERGE_DEG))
+    axes = np.empty((n, 4))
+    for i in range(n):
+        axes[i, 0], axes[i, 1], axes[i, 2], axes[i, 3], _ = axis(moments[i])
     for i in order:
         again = moments[i, 0] > 0
         while again:
             again = False
-            x, y, dx, dy, _ = axis(moments[i])
+            x, y, dx, dy = axes[i]
             for j in order:
                 if j == i or moments[j, 0] <= 0 or extremes[j, 1] - extremes[j, 0] > extremes[i, 1] - extremes[i, 0]:
                     continue
-                px, py, qx, qy, _ = axis(moments[j])
+                px, py, qx, qy = axes[j]
                 if abs((py - y) * dx - (px - x) * dy) > 4.0 + 0.1 * (extremes[i, 1] - extremes[i, 0]):
                     continue
                 if abs(dx * qy - dy * qx) > limit:
@@ -80,7 +83,8 @@ def _merge(heat, moments, extremes, merge_gap):
                 ax, ay, bx, by = x + low * dx, y + low * dy, x + high * dx, y + high * dy
                 moments[i] += moments[j]
                 moments[j, 0] = 0.0
-                x, y, dx, dy, _ = axis(moments[i])
+                axes[i, 0], axes[i, 1], axes[i, 2], axes[i, 3], _ = axis(moments[i])
+                x, y, dx, dy = axes[i]
                 s, t = (ax - x) * dx + (ay - y) * dy, (bx - x) * dx + (by - y) * dy
                 extremes[i, 0], extremes[i, 1] = min(s, t), max(s, t)
                 again = True
