@@ -127,3 +127,15 @@ def test_the_stand_alone_switch_reaches_the_nodes_that_send_transforms(launch):
     assert started["odometry_node"].values["ros.standalone_tf"] is started["localization_node"].values["ros.standalone_tf"] is True
     assert "ros.standalone_tf" not in started["rviz2"].values
     assert "ros.standalone_tf" not in launch().nodes["odometry_node"].values, "a parameter file decides"
+
+
+def test_the_table_in_the_readme_is_the_launch_arguments(launch, repository):
+    rows = ["| launch argument | default | choices | meaning |", "|---|---|---|---|"]
+    for argument in launch().arguments.values():
+        default = f"`{argument.default_value}`" if argument.default_value else ""
+        choices = " \\| ".join(filter(None, argument.choices or []))
+        rows.append(f"| `{argument.name}` | {default} | {choices} | {argument.description} |")
+    table = "\n".join(rows) + "\n"
+    readme = (repository / "README.md").read_text()
+    shown = readme.partition("<!-- launch arguments -->\n")[2].partition("<!-- end launch arguments -->")[0]
+    assert shown == table, f"paste this:\n{table}"
