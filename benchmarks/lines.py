@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BEV_LOC_DATA", "data")))
     parser.add_argument("--rendered", type=int, default=40, metavar="N", help="held-out rendered scenes")
+    parser.add_argument("--no-sim", action="store_true", help="leave the simulated drive out (it needs open3d)")
     given, more = parser.parse_known_args()  # the rest, such as --set, goes to every evaluation
     parts = {
         "annotated pictures (indication)": (given.data / "wireframe" / "images", given.data / "wireframe" / "markup"),
@@ -35,6 +36,8 @@ def main() -> int:
         "photographs": (given.data / "photos", None),
     }
     with tempfile.TemporaryDirectory() as folder:
+        if not given.no_sim:
+            parts["camera of a simulated drive"] = (drive(Path(folder) / "drive"), None)
         if given.rendered:
             parts["rendered scenes"] = (render(Path(folder), given.rendered), Path(folder))
         for name, (images, markup) in parts.items():
@@ -47,6 +50,21 @@ def main() -> int:
                 return 1
             sys.stdout.flush()
     return 0
+
+
+def drive(folder: Path, count: int = 8) -> Path:
+    """Pictures of the simulator's town, grey, 640 x 360."""
+    from bev_loc.sim.camera import CameraModel
+    from bev_loc.sim.options import parse
+    from bev_loc.sim.scanner import Scanner
+    from bev_loc.sim.simulation import simulate
+
+    folder.mkdir()
+    simulation = simulate(parse("town,seconds=40,lidar=vlp16"))
+    scanner = Scanner(simulation)
+    for index, at_s in enumerate(np.linspace(simulation.begin_s + 1, simulation.begin_s + 38, count).tolist()):
+        cv2.imwrite(str(folder / f"{index}.png"), scanner.picture(at_s, CameraModel()).grey)
+    return folder
 
 
 def render(folder: Path, count: int) -> Path:

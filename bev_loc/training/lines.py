@@ -24,6 +24,7 @@ STAGES = (
     Stage(name="rendered", steps=2500, peak_rate=2.5e-3, shards=19),
     Stage(name="adapted 1", steps=1200, peak_rate=2e-3, shards=19, photos=0.25),
     Stage(name="adapted 2", steps=1800, peak_rate=2e-3, shards=19, photos=0.25),
+    Stage(name="adapted 3", steps=2600, peak_rate=2.5e-3, shards=29, photos=0.2),
 )
 
 

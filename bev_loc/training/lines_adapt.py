@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..lines.inference import padded
 from ..lines.network import MULTIPLE, STRIDE, Exported, LineNet
 from ..lines.segments import GrowOptions, segments_of
 from ..lines.warp import random_homography, warped_picture
@@ -63,10 +64,9 @@ def averaged_maps(network: LineNet, photo: np.ndarray, rng: np.random.Generator)
 
 
 def _maps(network: LineNet, image: np.ndarray) -> np.ndarray:
-    padded = cv2.copyMakeBorder(image, 0, -image.shape[0] % MULTIPLE, 0, -image.shape[1] % MULTIPLE, cv2.BORDER_REPLICATE)
     device = next(network.parameters()).device
     with torch.no_grad():
-        return Exported(network)(torch.from_numpy(padded[None]).to(device))[0].cpu().numpy()
+        return Exported(network)(torch.from_numpy(padded(image, MULTIPLE)[None]).to(device))[0].cpu().numpy()
 
 
 def _turned_back(cosine: np.ndarray, sine: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,7 @@ class Builder:
             colour=colour,
             texture=int(self.rng.integers(len(self.bank))),
             amplitude=self.uniform(0.1, 1.0) ** 1.5,
-            pixels_per_m=float(np.exp(self.rng.uniform(np.log(25), np.log(400)))),
+            pixels_per_m=float(np.exp(self.rng.uniform(np.log(80), np.log(400)))),
         )
 
     def line(self, p: Vector, q: Vector) -> None:
