@@ -184,7 +184,7 @@ class GraphConfig:
         0.02, "per metre driven", unit="m", minimum=1e-5, maximum=10.0
     )
     odometry_sigma_deg: float = tunable(
-        0.02, "per metre driven", unit="deg", minimum=1e-5, maximum=10.0
+        0.05, "per metre driven", unit="deg", minimum=1e-5, maximum=10.0
     )
     closure_sigma_m: float = tunable(
         0.1, "floor for a closure's translation", unit="m", minimum=1e-3, maximum=10.0
@@ -227,7 +227,7 @@ class LinesConfig:
     )
     model: str = tunable("", "ONNX file of LSDNet, also upstream's; empty: the shipped one")
     min_score: float = tunable(
-        0.4, "segments below are not reported", minimum=0.0, maximum=1.0, live=True
+        0.5, "segments below are not reported", minimum=0.0, maximum=1.0, live=True
     )
     min_heat: float = tunable(
         0.3, "least line heat of a pixel that a segment grows over", minimum=0.05, maximum=0.95, live=True

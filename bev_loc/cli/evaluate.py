@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from . import evaluate_lines, evaluate_place
+from . import evaluate_closure, evaluate_lines, evaluate_place
 from .options import add_json_option, print_result
 
 
@@ -31,6 +31,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     )
     add_json_option(trajectory)
     trajectory.set_defaults(handler=_trajectory)
+    evaluate_closure.register(subjects)
     evaluate_place.register(subjects)
     evaluate_lines.register(subjects)
 
