@@ -110,13 +110,22 @@ def _text(results: list[dict], ahead: dict | None) -> str:
     for r in results:
         lines.append(f"{r['detector']} on {r['images']} pictures, {r['cpu_ms_per_image']:.1f} ms of processor time per picture")
         if "f_h" in r:
-            low, high = r["f_h_interval"]
-            lines.append(f"  F^H   {100 * r['f_h']:.1f} [{100 * low:.1f}, {100 * high:.1f}], precision {100 * r['precision']:.1f}, recall {100 * r['recall']:.1f}")
-            low, high = r["sap10_interval"]
-            lines.append(f"  sAP10 {100 * r['sap10']:.1f} [{100 * low:.1f}, {100 * high:.1f}], sAP5 {100 * r['sap5']:.1f}, sAP15 {100 * r['sap15']:.1f}")
+            lines.append(f"  F^H   {_percent(r['f_h'])} {_between(r['f_h_interval'])}, precision {_percent(r['precision'])}, "
+                         f"recall {_percent(r['recall'])}")  # fmt: skip
+            lines.append(f"  sAP10 {_percent(r['sap10'])} {_between(r['sap10_interval'])}, sAP5 {_percent(r['sap5'])}, "
+                         f"sAP15 {_percent(r['sap15'])}")  # fmt: skip
         if "repeatability" in r:
-            lines.append(f"  repeated: {100 * r['repeatability']:.1f} % of {r['segments_per_view']:.0f} segments a view, {100 * r['repeated_length']:.1f} % of their length")
+            lines.append(f"  repeated: {_percent(r['repeatability'])} % of {r['segments_per_view']:.0f} segments a view, "
+                         f"{_percent(r['repeated_length'])} % of their length")  # fmt: skip
     if ahead:
-        (f_low, f_high), (s_low, s_high) = ahead["f_h_interval"], ahead["sap10_interval"]
-        lines.append(f"ahead of opencv, same pictures: F^H by [{100 * f_low:.1f}, {100 * f_high:.1f}], sAP10 by [{100 * s_low:.1f}, {100 * s_high:.1f}]")
+        f_h, sap10 = _between(ahead["f_h_interval"]), _between(ahead["sap10_interval"])
+        lines.append(f"ahead of opencv, same pictures: F^H by {f_h}, sAP10 by {sap10}")
     return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return f"[{_percent(interval[0])}, {_percent(interval[1])}]"

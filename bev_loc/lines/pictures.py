@@ -92,7 +92,8 @@ def from_raw(data: np.ndarray, encoding: str, height: int, width: int, step: int
     row_bytes = width * _per_pixel(encoding) * wide // 8
     if step < row_bytes or len(data) < step * (rows - 1) + row_bytes:
         raise DamagedImage(
-            "truncated picture", f"{width} x {height} '{encoding}' needs {row_bytes} bytes a row, {rows} rows; got {len(data)} bytes at step {step}"
+            "truncated picture",
+            f"{width} x {height} '{encoding}' needs {row_bytes} bytes a row, {rows} rows; got {len(data)} bytes at step {step}",
         )  # fmt: skip
     padded = np.zeros(step * rows, np.uint8)
     taken = np.asarray(data, np.uint8)[: step * rows]

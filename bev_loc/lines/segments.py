@@ -116,7 +116,7 @@ def _finish(heat, ends, has_ends, moments, extremes, min_length, end_fall):
         low = -low
         if high - low < min_length:
             continue
-        total, least, n = 0.0, 1.0, max(4, int(high - low))
+        total, n = 0.0, max(4, int(high - low))
         for k in range(n):
             along = low + (k + 0.5) / n * (high - low)
             total += sample(heat, x + along * dx, y + along * dy)

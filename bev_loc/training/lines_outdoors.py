@@ -119,7 +119,8 @@ def _building(build: Builder, o: np.ndarray) -> None:
     if build.chance(0.4):
         build.box(top + u(0.1, 0.8) * depth * b, u(0.4, 1.0) * a, u(0.4, 1.0) * b, u(0.8, 3.0) * Z, build.material(0.1, 0.8))
     if build.chance(0.5):  # an annex
-        build.box(o - u(0.5, 3) * a + u(-0.3, 0.7) * depth * b, u(2, 5) * a, u(2, 5) * b, u(0.4, 0.9) * height * Z, build.material(0.15, 0.95))
+        beside = o - u(0.5, 3) * a + u(-0.3, 0.7) * depth * b
+        build.box(beside, u(2, 5) * a, u(2, 5) * b, u(0.4, 0.9) * height * Z, build.material(0.15, 0.95))
 
 
 def _windows(build: Builder, o: np.ndarray, side: np.ndarray, height: float, out: np.ndarray) -> None:

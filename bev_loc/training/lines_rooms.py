@@ -176,7 +176,8 @@ def _piece(build: Builder, size: np.ndarray) -> None:
             build.grid(origin, side, height * Z, columns, rows, u(0.005, 0.02), joint)
         if kind == "counter":
             rim = u(0.0, 0.05)
-            build.box(o - rim * (a + b) + height * Z, (width + 2 * rim) * a, (depth + 2 * rim) * b, u(0.02, 0.08) * Z, build.material(0.05, 1.0))
+            slab = (o - rim * (a + b) + height * Z, (width + 2 * rim) * a, (depth + 2 * rim) * b)
+            build.box(*slab, u(0.02, 0.08) * Z, build.material(0.05, 1.0))
             if build.chance(0.5):  # a hob or a sink
                 build.decal(o + (height + 0.08) * Z, width * a, depth * b, (0.2, 0.2, 0.6, 0.8), build.material(0.02, 0.4), 1)
     elif kind == "table":

@@ -62,7 +62,10 @@ WRONG = {
     "no folder": (["evaluate", "lines", "--images", "{empty}/absent"], "expected a folder of pictures"),
     "no annotations": (["evaluate", "lines", "--images", "{pictures}", "--markup", "{empty}"], "no picture has annotations"),
     "no picture at all": (["lines", "{pictures}/c.jpg", "--out", "{empty}/out"], "none of the 1 pictures could be read"),
-    "a model that is none": (["lines", "{pictures}", "--out", "{empty}/out", "--set", "lines.model={pictures}/c.jpg"], "is not an ONNX model"),
+    "a model that is none": (
+        ["lines", "{pictures}", "--out", "{empty}/out", "--set", "lines.model={pictures}/c.jpg"],
+        "is not an ONNX model",
+    ),
     "an output that is a file": (["lines", "{pictures}", "--out", "{pictures}/a.png"], "choose another --out"),
     "photographs that are none": (["train", "lines", "--out", "{empty}/training", "--photos", "{pictures}/none"], "expected a folder"),
 }
