@@ -52,7 +52,7 @@ def main() -> int:
 def _recorded(folder: Path, seconds: int) -> Path:
     command = [sys.executable, "-m", "bev_loc", "sim", "town", "--camera", "0", "--seconds", str(seconds), "--out", str(folder)]
     subprocess.run(command, check=True, stdout=sys.stderr)
-    return folder
+    return folder / "bag"
 
 
 class Listener:
@@ -97,13 +97,17 @@ def _measured(bag: Path, rate: float, cores: str, folder: Path) -> dict[str, obj
     listener = Listener()
     started = {name: _start(name, cores, folder, bag, rate) for name in NODES}
     begin_s, load = time.monotonic(), os.getloadavg()[0]
-    while started["source_node"].poll() is None:
-        rclpy.spin_once(listener.node, timeout_sec=0.05)
-    wall_s = time.monotonic() - begin_s
-    until_s = time.monotonic() + 3.0  # what is in hand, and the last counts
-    while time.monotonic() < until_s:
-        rclpy.spin_once(listener.node, timeout_sec=0.05)
-    cpu_s = {name: _ended(process) for name, process in started.items() if name != "source_node"}
+    try:
+        while started["source_node"].poll() is None:
+            rclpy.spin_once(listener.node, timeout_sec=0.05)
+        wall_s = time.monotonic() - begin_s
+        until_s = time.monotonic() + 3.0  # what is in hand, and the last counts
+        while time.monotonic() < until_s:
+            rclpy.spin_once(listener.node, timeout_sec=0.05)
+    finally:
+        cpu_s = {name: _ended(process) for name, process in started.items()}
+    if started["source_node"].returncode or not listener.arrivals["imu"]:
+        sys.exit(f"nothing was measured; source_node said:\n{(folder / 'source_node.log').read_text()}")
     odometry, localization = (listener.values.get(name, {}) for name in NODES[:2])
     sent = int(listener.values.get("source_node", {}).get("scans", 0))
     result: dict[str, object] = {"scans_sent": sent, "rate": rate, "cores": cores or "all", "wall_s": round(wall_s, 1)}
@@ -111,7 +115,7 @@ def _measured(bag: Path, rate: float, cores: str, folder: Path) -> dict[str, obj
         latencies_ms = listener.latencies_ms(topic, rate)
         median, late = np.percentile(latencies_ms, [50, 99]) if latencies_ms else (np.nan, np.nan)
         result |= {f"{topic}_messages": len(latencies_ms), f"{topic}_median_ms": round(median, 1), f"{topic}_p99_ms": round(late, 1)}
-    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in cpu_s.items()}
+    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in cpu_s.items() if seconds}
     result["odometry_counts"] = {k: v for k, v in odometry.items() if "dropped" in k or "scans" in k or "degraded" in k}
     result["localization_counts"] = {k: v for k, v in localization.items() if "dropped" in k or k in ("received", "processed")}
     result["load_before_and_after"] = [round(load, 1), round(os.getloadavg()[0], 1)]
@@ -120,15 +124,32 @@ def _measured(bag: Path, rate: float, cores: str, folder: Path) -> dict[str, obj
 
 
 def _start(name: str, cores: str, folder: Path, bag: Path, rate: float) -> subprocess.Popen:
-    replay = ["--ros-args", "-p", f"source:=bag:{bag}", "-p", f"rate:={rate}", "-p", "wait_for:=points cloud_deskewed imu",
+    replay = ["--ros-args", *_mounts(bag), "-p", f"source:=bag:{bag}", "-p", f"rate:={rate}", "-p", "wait_for:=points cloud_deskewed imu",
               "-p", f"wait_s:={_PATIENCE_S}"]  # fmt: skip
     pinned = ["taskset", "-c", cores] if cores else []
-    command = [*pinned, sys.executable, "-m", f"bev_loc.ros.{name}", *(replay if name == "source_node" else [])]
+    arguments = {"source_node": replay, "odometry_node": ["--ros-args", *_mounts(bag)]}.get(name, [])
+    command = [*pinned, sys.executable, "-m", f"bev_loc.ros.{name}", *arguments]
     return subprocess.Popen(command, stdout=(folder / f"{name}.log").open("w"), stderr=subprocess.STDOUT, cwd=ROOT)
 
 
+def _mounts(bag: Path) -> list[str]:
+    """Where the bag says that the sensors are, as parameters: without tf2_msgs there is no TF to ask."""
+    from bev_loc.config import InputConfig
+    from bev_loc.geometry import so3
+    from bev_loc.sources.open import open_source
+
+    source, arguments = open_source(f"bag:{bag}", InputConfig()), []
+    for key, T in (("T_base_lidar", source.T_base_lidar), ("T_base_imu", source.T_base_imu)):
+        if T is not None:
+            numbers = ", ".join(f"{float(value)!r}" for value in (*T[:3, 3], *so3.to_rpy(T[:3, :3])))
+            arguments += ["-p", f"input.{key}:=[{numbers}]"]
+    return arguments
+
+
 def _ended(process: subprocess.Popen) -> float:
-    """CPU seconds of a process, which is ended here."""
+    """CPU seconds of a process, which is ended here if it runs; 0 if it was over and counted already."""
+    if process.poll() is not None:
+        return 0.0
     process.send_signal(signal.SIGINT)
     _, _, usage = os.wait4(process.pid, 0)
     return usage.ru_utime + usage.ru_stime

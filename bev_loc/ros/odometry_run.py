@@ -24,7 +24,7 @@ class OdometryRun:
     """Messages in, odometry out. `on_imu` may be called by another thread than the rest."""
 
     def __init__(self, node: Node, tf: Tf, config: Config) -> None:
-        self._node, self._config = node, config
+        self._node, self._tf, self._config = node, tf, config
         given, base_frame = config.input, config.ros.base_frame
         self._lidar = Mount(node, tf, "input.T_base_lidar", given.T_base_lidar, base_frame)
         self._imu = Mount(node, tf, "input.T_base_imu", given.T_base_imu, base_frame)
@@ -123,7 +123,8 @@ class OdometryRun:
             return Dropped(where="points", kind="no transform", reason=self._lidar.missing)
         T_base_imu = None if self._imu_frame is None else self._imu.of(self._imu_frame)
         announced = self._imu_frame is not None or self._node.count_publishers("imu") > 0
-        if announced and T_base_imu is None and self._waited < _IMU_SCANS:
+        hopeless = self._imu_frame is not None and not self._tf.available  # a transform could never come
+        if announced and T_base_imu is None and not hopeless and self._waited < _IMU_SCANS:
             self._waited += 1
             missing = "message" if self._imu_frame is None else f"transform from '{self._imu_frame}' to the base"
             return Dropped(where="imu", kind="waiting for imu", reason=f"'imu' is announced, but no {missing} came yet")
