@@ -40,6 +40,10 @@ class KeyframeStore:
         self._last: Keyframe | None = None
         self._submaps: OrderedDict[int, np.ndarray] = OrderedDict()
 
+    def reconfigure(self, keyframes: KeyframeConfig) -> None:
+        """Other distances between keyframes from now on."""
+        self._config = keyframes
+
     def is_due(self, odometry: Odometry, *, now: bool = False) -> bool:
         """Whether the base has moved or turned enough since the last keyframe, or the source or `now` demands one."""
         if len(odometry.points_base) < MIN_POINTS:

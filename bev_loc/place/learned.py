@@ -9,6 +9,7 @@ from ..records import BevImage
 from . import projection, spectral
 
 SPECTRAL_PARTS = ("whole", "inner", "presence")  # of spectral.PARTS
+BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 512 in all, like the 510 of "spectral"
 MOST_COUNT = 10.0  # the counts' cap in training
 
 
@@ -17,15 +18,17 @@ class Learned:
 
     def __init__(self, kind: str, bev: BevConfig) -> None:
         """`kind`: spectral, rein or fused. ConfigError for a grid that the weights do not fit."""
-        if bev.cell_m != spectral.CELL_M or middle_px(bev) < spectral.MIDDLE_PX:
+        if bev.cell_m != spectral.CELL_M:
             raise ConfigError(
-                f"place.descriptor={kind} was trained on cells of {spectral.CELL_M} m within 25.6 m, the grid has cells of "
-                f"{bev.cell_m} m within {bev.range_m} m; set place.descriptor=fourier_mellin for other grids"
+                f"place.descriptor={kind} was trained on cells of {spectral.CELL_M} m, the grid has cells of {bev.cell_m} m; "
+                "set place.descriptor=fourier_mellin for other grids"
             )
-        self._margin = middle_px(bev) - spectral.MIDDLE_PX
+        self._beyond_px = middle_px(bev) - spectral.MIDDLE_PX
         weights = projection.shipped()
         rings = [name for name in weights if name not in SPECTRAL_PARTS]
         self._spectral = [weights[name] for name in SPECTRAL_PARTS] if kind != "rein" else []
+        if kind == "fused":
+            self._spectral = [part.first(count) for part, count in zip(self._spectral, BESIDE_RINGS)]
         self._rings = [weights[name] for name in rings] if kind != "spectral" else []
         files = (projection.PROJECTION, projection.NETWORK) if self._rings else (projection.PROJECTION,)
         self.name = f"{kind}-{projection.weights_hash(*files)}"
@@ -34,8 +37,7 @@ class Learned:
 
     def describe(self, image: BevImage) -> np.ndarray:
         """(dimension,) float32 of unit length; zeros for an empty image."""
-        inner = slice(self._margin, self._margin + 2 * spectral.MIDDLE_PX + 1)
-        counts = image.counts[inner, inner]
+        counts = self._middle(image.counts)
         pieces: list[np.ndarray] = []
         if self._spectral:
             support = spectral.supported(counts)
@@ -49,6 +51,13 @@ class Learned:
         descriptor = np.concatenate(pieces).astype(np.float32)
         length = np.linalg.norm(descriptor)
         return descriptor / length if length > 0 else descriptor
+
+    def _middle(self, counts: np.ndarray) -> np.ndarray:
+        """The (129, 129) counts around the sensor, with nothing where a smaller image ends."""
+        beyond = self._beyond_px
+        if beyond < 0:
+            return np.pad(counts, -beyond)
+        return counts[beyond : beyond + 2 * spectral.MIDDLE_PX + 1, beyond : beyond + 2 * spectral.MIDDLE_PX + 1]
 
 
 def _weighted(vector: np.ndarray, learned: projection.Projection) -> np.ndarray:

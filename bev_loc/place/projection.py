@@ -27,6 +27,10 @@ class Projection:
         length = np.linalg.norm(short)
         return short / length if length > 0 else short
 
+    def first(self, count: int) -> "Projection":
+        """Only the directions in which places differ most: they come first."""
+        return Projection(mean=self.mean, basis=self.basis[:, :count], weight=self.weight)
+
 
 @cache
 def shipped() -> dict[str, Projection]:

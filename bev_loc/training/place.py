@@ -19,7 +19,7 @@ from .place_loop import PlaceTraining, train
 
 RING_PARTS = ("near", "middle", "far")
 PARTS = (*SPECTRAL_PARTS, *RING_PARTS)
-LENGTHS = (112, 80, 80, 64, 88, 88)  # numbers kept of each part: 512 in all
+LENGTHS = (170, 170, 170, 64, 88, 88)  # numbers kept of each part; beside the rings fewer of the first three are used
 WEIGHTS = (1.0, 0.5, 0.5, 0.4, 0.4, 0.4)  # of its likeness
 PROJECTED_EVERY = 2  # frames from which the projections are learned
 

@@ -96,6 +96,12 @@ def test_a_wider_image_is_described_by_its_middle():
     np.testing.assert_array_equal(narrow.describe(_image(_counts(2))), far.describe(_image(wide)))
 
 
+def test_a_narrower_image_is_described_as_if_nothing_were_beyond():
+    near = _counts(2, margin=44)
+    wide, narrow = (make_describer(PlaceConfig(descriptor="spectral"), bev) for bev in (GRID, BevConfig(range_m=10.0)))
+    np.testing.assert_array_equal(wide.describe(_image(near)), narrow.describe(_image(near[39:90, 39:90])))
+
+
 def test_a_grid_that_the_weights_do_not_fit_is_refused():
     with pytest.raises(ConfigError, match="fourier_mellin for other grids"):
         make_describer(PlaceConfig(descriptor="fused"), BevConfig(cell_m=0.2))
