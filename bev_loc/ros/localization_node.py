@@ -102,7 +102,8 @@ class LocalizationNode:
         self._diagnostics.publish()
 
     def _on_change(self, config: Config) -> None:
-        self.node.get_logger().info("the new value is used from the next ~/reset, ~/load_map or configuration on")
+        with self._idle():
+            self._session.reconfigure(config)
 
     def _on_jump(self, back_s: float) -> None:
         if self._worker is not None:

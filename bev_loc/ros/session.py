@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import Config
 from ..errors import BevLocError, ConfigError, MapError
 from ..localizer import Localizer
 from ..maps.bundle import load_map, save_map
@@ -42,6 +43,11 @@ class Session:
         bundle = self.localizer.bundle()
         self._start(bundle if bundle.entries else None, extend=self._extend)
         return f"searching for the place in the map of {len(bundle.entries)} keyframes" if bundle.entries else "the map begins anew"
+
+    def reconfigure(self, config: Config) -> None:
+        """Live values changed: they hold from the next pose on."""
+        if self._localizer is not None:
+            self._localizer.reconfigure(config)
 
     def end(self) -> None:
         """Forget the map."""

@@ -12,6 +12,8 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip i
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from houses_on_a_plain import CONFIG, BoxWorld, drive, square_drive
 from nav_msgs.msg import Odometry as OdometryMessage
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from ros.sensors import Sensors
 from ros.status import Statuses
 from sensor_msgs.msg import PointCloud2
@@ -79,9 +81,15 @@ class Odometer:
         return bool(self._odometry.get_subscription_count() and self._cloud.get_subscription_count())
 
 
+def set_live(ros, name: str, value: object) -> None:
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    (result,) = ros.call(SetParameters, "/localization_node/set_parameters", request).results
+    assert result.successful, result.reason
+
+
 def test_a_vehicle_is_found_lost_when_kidnapped_and_found_again(ros, world, known_map):
     statuses = Statuses(ros)
-    node = ros.start("localization_node", map=str(known_map), localization__lost_after=3, **parameters_of(CONFIG))
+    node = ros.start("localization_node", map=str(known_map), **parameters_of(CONFIG))
     vehicle = Odometer(ros)
     late = ros.collect(PointCloud2, "map_points", qos.LATCHED)
     ros.spin_until(lambda: late, "the map, for a late joiner")
@@ -95,8 +103,9 @@ def test_a_vehicle_is_found_lost_when_kidnapped_and_found_again(ros, world, know
     start = square_drive(2.0)[0]  # the map's frame is where the mapping drive began
     np.testing.assert_allclose(pose_matrix(vehicle.poses[-1].pose.pose), np.linalg.inv(start) @ T_world_base, atol=0.15)
 
-    elsewhere = BoxWorld(seed=2)
-    vehicle.follow(drive(elsewhere, square_drive(40.0), seed=3, first_ns=200 * SECOND_NS), until="lost")
+    set_live(ros, "localization.lost_after", 3)
+    elsewhere = square_drive(24.0)  # six keyframes, fewer than the eight of the default
+    vehicle.follow(drive(BoxWorld(seed=2), elsewhere, seed=3, first_ns=200 * SECOND_NS), until="lost")
     vehicle.follow(drive(world, square_drive(40.0, start_m=70.0), seed=4, first_ns=300 * SECOND_NS), until="tracking")
     for log in ("searching -> tracking", "tracking -> lost", "lost -> tracking"):
         assert log in node.output
