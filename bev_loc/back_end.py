@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .config import Config
+from .config import Config, LocalizationConfig
 from .geometry import se3
 from .graph.consistency import ConsistencyGate
 from .graph.pose_graph import PoseGraph
 from .maps.contents import MapBundle
 from .records import Closure, Keyframe, State
 from .tracking import Belief, Hit, Tracker
+from .verify.verifier import TOO_BARE
 
 _LOCALIZE_WINDOW = 50  # keyframes of the drive that may still move while localizing
 
@@ -35,6 +36,7 @@ class BackEnd:
         self.graph = PoseGraph(config.graph, window=None if mapping else _LOCALIZE_WINDOW)
         self.session = 0
         self._gate = ConsistencyGate(config.graph)
+        self._localization = config.localization
         self._tracker = Tracker(config.localization) if known_map else None
         self._mapping = mapping
         self.T_map_odom: np.ndarray | None = None
@@ -55,7 +57,8 @@ class BackEnd:
         """The next keyframe with what verification said; afterwards places and T_map_odom are up to date."""
         accepted = tuple(c for c in closures if c.accepted)
         hits, loops = self._sort(keyframe, accepted)
-        belief = self._judge(keyframe, hits, T_map_hint, map_near)
+        bare = bool(closures) and all(closure.reason == TOO_BARE for closure in closures)
+        belief = self._judge(keyframe, hits, T_map_hint, map_near=map_near, bare=bare)
         if belief.T_map_odom is not None and self.T_map_odom is not None:  # it is elsewhere: what came before stays
             self.session += 1
         keyframe = replace(keyframe, session=self.session)
@@ -79,6 +82,19 @@ class BackEnd:
         if belief.lost:
             self._begin_session()
         return Outcome(keyframe=keyframe, closures=_told(closures, believed, refused), reasons=belief.reasons)
+
+    def restart(self) -> None:
+        """The odometry began anew: where its frame lies now is to be found, also in a map that this drive made."""
+        if self._tracker is None:
+            self._tracker = Tracker(self._localization)
+        self._tracker.forget()
+        self._begin_session()
+
+    def reconfigure(self, config: LocalizationConfig) -> None:
+        """Other limits from the next keyframe on."""
+        self._localization = config
+        if self._tracker is not None:
+            self._tracker.reconfigure(config)
 
     def relocalize(self) -> None:
         """Give the place up and search the given map for it; without one there is nothing to search."""
@@ -116,13 +132,15 @@ class BackEnd:
             )
         return hits, loops
 
-    def _judge(self, keyframe: Keyframe, hits: list[Hit], T_map_hint: np.ndarray | None, map_near: bool) -> Belief:
+    def _judge(
+        self, keyframe: Keyframe, hits: list[Hit], T_map_hint: np.ndarray | None, *, map_near: bool, bare: bool
+    ) -> Belief:
         if self._tracker is None:
             return Belief()
         if self._mapping and self.state is State.TRACKING:  # new ground is no sign of being lost
             return Belief(reasons=() if T_map_hint is None else ("hint not needed",))
         T_map_kf = None if self.T_map_odom is None else self.T_map_odom @ keyframe.T_odom_kf
-        return self._tracker.judge(keyframe, hits, T_map_kf, T_map_hint=T_map_hint, map_near=map_near)
+        return self._tracker.judge(keyframe, hits, T_map_kf, T_map_hint=T_map_hint, map_near=map_near, bare=bare)
 
 
 def _told(tried: tuple[Closure, ...], believed: list[Closure], refused: list[Closure]) -> tuple[Closure, ...]:

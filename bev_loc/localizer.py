@@ -12,7 +12,8 @@ import numpy as np
 
 from .back_end import BackEnd
 from .config import Config
-from .errors import BevLocError, MapError
+from .config_io import leaves
+from .errors import BevLocError, ConfigError, MapError
 from .history import History
 from .maps.contents import MapBundle, check, entry
 from .odometry.lio import Lio
@@ -22,6 +23,9 @@ from .records import Candidate, Closure, Dropped, ImuSample, Keyframe, LidarScan
 from .searching import Search
 from .stages import Stages
 from .verify.verifier import Verifier
+
+
+RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
 
 
 class Localizer:
@@ -94,6 +98,10 @@ class Localizer:
         if fault:
             return self._step(odometry.stamp_ns, None, stages, reasons=(fault,))
         self._last_ns = odometry.stamp_ns
+        if RESTARTED in odometry.health.reasons:
+            self._back_end.restart()
+            self._search.begin_session()
+            self._keyframe_now = True
         if not self._keyframes.is_due(odometry, now=self._keyframe_now):
             self._history.add(odometry, None)
             return self._step(odometry.stamp_ns, odometry, stages)
@@ -118,6 +126,17 @@ class Localizer:
             closures=outcome.closures,
             reasons=outcome.reasons,
         )
+
+    def reconfigure(self, config: Config) -> None:
+        """Other values of `live` tunables from the next scan on; ConfigError names one that needs a new localizer."""
+        for old, new in zip(leaves(self._config), leaves(config)):
+            if old.value != new.value and not new.live:
+                raise ConfigError(f"{new.key} cannot change while running (here from {old.value} to {new.value}); begin anew for it")
+        self._config = config
+        self._keyframes.reconfigure(config.keyframes)
+        self._search.reconfigure(config.place)
+        self._verifier = Verifier(config.verify, config.bev)
+        self._back_end.reconfigure(config.localization)
 
     def relocalize(self) -> None:
         """Forget the place and search the given map for it; without one there is nothing to search."""

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from .config import Config
+from .config import Config, PlaceConfig
 from .maps.contents import Entry
 from .place.index import PlaceIndex
 from .records import Candidate, Keyframe
@@ -45,6 +45,16 @@ class Search:
         distances_m = np.linalg.norm((self._positions_m - T_map_kf[:3, 3])[:, :2], axis=1)  # heights drift most
         order = np.argsort(distances_m, kind="stable")
         return [int(self._ids[n]) for n in order if distances_m[n] <= self._radius_m]
+
+    def reconfigure(self, place: PlaceConfig) -> None:
+        """Another number of candidates or age of a loop from the next keyframe on."""
+        self._place = place
+
+    def begin_session(self) -> None:
+        """However young, what came before may be met again now: no odometry says that it is near."""
+        while self._young:
+            old = self._young.popleft()
+            self._index.add(old.id, old.descriptor)
 
     def keep(self, keyframe: Keyframe) -> None:
         """Remember a keyframe of this run, to be found after `place.min_path_m` of driving."""

@@ -9,6 +9,7 @@ from .geometry import se3
 from .graph.consistency import UNCONFIRMED
 from .records import Closure, Keyframe, State
 
+BARE = "too little structure to tell"
 _MEMORY_M = 100.0  # hits older than this much driving confirm nothing any more
 _DRIFT = 0.02  # of the odometry, per metre: what two hits may differ by besides the limits
 _HINT_M, _HINT_RAD = 10.0, np.radians(45.0)  # how well a person points at a map
@@ -45,6 +46,10 @@ class Tracker:
         self._misses = 0
         self._fit_path_m = 0.0  # where on the path the map last fitted
 
+    def reconfigure(self, config: LocalizationConfig) -> None:
+        """Other limits from the next keyframe on."""
+        self._config = config
+
     def forget(self) -> None:
         """Search from nothing, as after the start."""
         self.state, self._hits, self._misses = State.SEARCHING, [], 0
@@ -57,10 +62,12 @@ class Tracker:
         *,
         T_map_hint: np.ndarray | None = None,
         map_near: bool = True,
+        bare: bool = False,
     ) -> Belief:
         """Take the hits of `keyframe`, whose place is thought to be T_map_kf (None: unknown).
 
         `T_map_hint` is where a person says it is. `map_near` tells whether the map has keyframes there.
+        A `bare` keyframe shows too little to be compared with anything: it speaks neither for nor against a place.
         """
         fitting = self._fitting(keyframe, hits, T_map_kf)
         if T_map_hint is not None and not fitting:
@@ -69,7 +76,7 @@ class Tracker:
                     return self._found(keyframe, [hit])
         unconfirmed = () if T_map_hint is None or fitting else ("hint not confirmed",)
         if self.state is State.TRACKING and T_map_kf is not None:
-            belief = self._follow(keyframe, hits, fitting, map_near)
+            belief = Belief(reasons=(BARE,)) if bare else self._follow(keyframe, hits, fitting, map_near)
         else:
             belief = self._search(keyframe, hits)
         return replace(belief, reasons=unconfirmed + belief.reasons)

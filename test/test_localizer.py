@@ -1,5 +1,6 @@
 """The system on a world of boxes: it maps and closes loops, finds itself, notices when it is lost, and never guesses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from houses_on_a_plain import CONFIG, BoxWorld, drive, square_drive
 
 from bev_loc.config import BevConfig, Config
-from bev_loc.errors import BevLocError, MapError
+from bev_loc.errors import BevLocError, ConfigError, MapError
 from bev_loc.geometry import se3
 from bev_loc.localizer import Localizer
 from bev_loc.maps.bundle import MapBundle, load_map, save_map
@@ -230,3 +231,30 @@ def test_a_damaged_keyframe_in_the_map_is_a_reason_and_not_the_end(
         file.write_bytes(b"gone")
     steps = run(Localizer(CONFIG, known_map=bundle), world, square_drive(8.0))
     assert {c.reason for step in steps for c in step.closures} == {"map keyframe unreadable"}
+
+
+def test_odometry_that_begins_anew_is_a_new_session_and_finds_the_drives_own_map(world: BoxWorld) -> None:
+    localizer = Localizer(CONFIG)
+    first = square_drive(60.0)
+    run(localizer, world, first)
+    again = list(drive(world, square_drive(40.0, start_m=10.0), seed=5))
+    shifted = [replace(o, stamp_ns=o.stamp_ns + 10**12) for o in again]
+    broken = replace(shifted[0].health, reasons=("local map restarted",))
+    step = localizer.on_odometry(replace(shifted[0], health=broken))
+    assert step.state is State.SEARCHING and step.T_map_odom is None
+    assert step.keyframe is not None and step.keyframe.session == 1
+    last = [localizer.on_odometry(o) for o in shifted[1:]][-1]
+    assert last.state is State.TRACKING
+    T_map_base = last.T_map_odom @ last.odometry.T_odom_base
+    assert se3.distance(se3.inverse(first[0]) @ square_drive(40.0, start_m=10.0)[-1], T_map_base)[0] < 1.0
+
+
+def test_live_values_change_while_it_runs_and_others_are_refused(world: BoxWorld) -> None:
+    localizer = Localizer(CONFIG)
+    poses = square_drive(20.0)
+    run(localizer, world, poses[:1])
+    localizer.reconfigure(replace(CONFIG, keyframes=replace(CONFIG.keyframes, distance_m=45.0, angle_deg=180.0)))
+    later = list(drive(world, poses, seed=3))[1:]
+    assert not any(localizer.on_odometry(o).keyframe for o in later)
+    with pytest.raises(ConfigError, match="bev.cell_m cannot change while running"):
+        localizer.reconfigure(replace(CONFIG, bev=BevConfig(range_m=CONFIG.bev.range_m, cell_m=0.5)))

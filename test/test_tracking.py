@@ -166,3 +166,18 @@ def test_forgetting_drops_the_evidence_too() -> None:
     tracker.forget()
     tracker.judge(second, [hit(second)], None)
     assert tracker.state is State.SEARCHING
+
+
+def test_a_place_too_bare_to_compare_speaks_neither_for_nor_against_it() -> None:
+    tracker = found_tracker()
+    for id in range(3, 40):
+        belief = tracker.judge(keyframe(id, 2.0 * id), [], T_MAP_ODOM, bare=True)
+        assert tracker.state is State.TRACKING and belief.reasons and not belief.lost
+
+
+def test_limits_change_while_it_runs() -> None:
+    tracker = found_tracker()
+    tracker.reconfigure(LocalizationConfig(lost_after=2))
+    for id in (3, 4):
+        tracker.judge(keyframe(id, 2.0 * id), [], T_MAP_ODOM)
+    assert tracker.state is State.LOST
