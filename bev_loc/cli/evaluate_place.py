@@ -12,6 +12,7 @@ from .options import add_json_option, print_result
 KINDS = ("occlude90", "occlude150", "drop50", "binary", "range15", "noise", "shift4")
 DESCRIPTORS = PlaceConfig.__dataclass_fields__["descriptor"].metadata["choices"]
 CANDIDATES = 16
+SHIPPED = "fused"
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -45,7 +46,9 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=_positive, default=1, metavar="K", help="every K-th query")
     parser.add_argument("--database-stride", type=_positive, default=1, metavar="K", help="every K-th database frame")
     parser.add_argument("--corrupt", choices=KINDS, metavar="KIND", help=f"what befalls the queries: {', '.join(KINDS)}")
-    parser.add_argument("--descriptor", choices=DESCRIPTORS, default=PlaceConfig().descriptor, help="default: %(default)s")
+    parser.add_argument(
+        "--descriptor", choices=DESCRIPTORS, default=SHIPPED, help="default: %(default)s, the best on damaged images"
+    )
     parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace")
     parser.add_argument("--no-rerank", action="store_true", help="the nearest descriptor is the answer")
     parser.add_argument(
