@@ -15,9 +15,13 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import String
 
+from bev_loc.config import Config
+from bev_loc.records import ImuSample
 from bev_loc.ros import qos
-from bev_loc.ros.conversions import header, pose_matrix, stamp_ns
+from bev_loc.ros.conversions import header, imu_message, pose_matrix, stamp_ns
 from bev_loc.ros.imu_queue import ImuQueue
+from bev_loc.ros.odometry_run import OdometryRun
+from bev_loc.ros.tf import Tf
 from bev_loc.ros.time_jump import StampOrder
 
 pytestmark = pytest.mark.ros
@@ -62,7 +66,7 @@ def broken_clouds(sensors: Sensors) -> list[PointCloud2]:
     return [*broken, foreign]
 
 
-def test_broken_clouds_are_counted_by_reason_and_the_drive_goes_on(ros):
+def test_broken_clouds_are_counted_the_drive_goes_on_and_stamps_that_start_over_begin_anew(ros):
     statuses, odometry = Statuses(ros), ros.collect(Odometry, "odometry")
     node, sensors = ros.start("odometry_node"), Sensors(ros)
     ros.spin_until(sensors.matched, "subscriptions")
@@ -74,10 +78,15 @@ def test_broken_clouds_are_counted_by_reason_and_the_drive_goes_on(ros):
     sensors.send_until(lambda: len(odometry) >= known + 2, "odometry after the broken clouds")
     reasons = ("malformed cloud", "truncated scan", "empty scan", "stamp went back", "foreign frame")
     ros.spin_until(lambda: all(statuses.count("odometry_node", f"dropped: {r}") for r in reasons), "counts of all reasons")
-    assert "Traceback" not in node.output and node.end(signal.SIGTERM) == 0
     T_first, T_last = (pose_matrix(m.pose.pose) for m in (odometry[0], odometry[-1]))
     driven_s = (stamp_ns(odometry[-1].header.stamp) - stamp_ns(odometry[0].header.stamp)) * 1e-9
     assert (T_last - T_first)[0, 3] == pytest.approx(5.0 * driven_s, abs=0.3)
+    assert "jumped back" not in node.output, "a stray stamp is no jump"
+
+    sensors.shift_s = -60.0
+    sensors.send_until(lambda: stamp_ns(odometry[-1].header.stamp) < sensors.stamp_ns(0) + 10**10, "odometry of a second run")
+    assert "stamps on 'points' jumped back by" in node.output
+    assert "Traceback" not in node.output and node.end(signal.SIGTERM) == 0
 
 
 def test_a_clock_that_jumps_back_begins_a_new_drive_in_the_same_map(ros):
@@ -104,16 +113,6 @@ def test_a_clock_that_jumps_back_begins_a_new_drive_in_the_same_map(ros):
         assert "Traceback" not in node.output and node.end(signal.SIGINT) == 0
 
 
-def test_stamps_that_start_over_begin_anew_without_a_clock(ros):
-    odometry = ros.collect(Odometry, "odometry")
-    node, sensors = ros.start("odometry_node"), Sensors(ros)
-    ros.spin_until(sensors.matched, "subscriptions")
-    sensors.send_until(lambda: len(odometry) >= 3, "odometry")
-    sensors.shift_s = -60.0
-    sensors.send_until(lambda: stamp_ns(odometry[-1].header.stamp) < sensors.stamp_ns(0) + 10**10, "odometry of the second run")
-    assert "jumped back by" in node.output and node.end(signal.SIGINT) == 0
-
-
 def test_one_stray_stamp_is_no_jump_and_two_in_a_row_are():
     order, second = StampOrder(), 10**9
     jumps = [order.back_s(s * second) for s in (100, 101, 5, 102, 103, 7, 8, 9)]
@@ -134,3 +133,13 @@ def test_imu_samples_of_another_clock_hold_nobody_up():
     for stamp_ns_ in (10**12, 10, 20):
         buffer.add(sample(stamp_ns_))
     assert [s.stamp_ns for s in buffer.take_until(100, patience_s=0.0)] == [10, 20] and buffer.ahead == 1
+
+
+def test_an_imu_that_says_it_measures_nothing_and_one_of_another_frame_are_counted_not_used(ros):
+    odometry = OdometryRun(ros.node, Tf(ros.node, send=False, listen=False), Config())
+    silent = imu_message(ImuSample(stamp_ns=1, gyro_rad_s=np.zeros(3), acc_m_s2=np.zeros(3)), "imu")
+    silent.linear_acceleration_covariance[0] = -1.0
+    odometry.on_imu(silent)
+    for frame in ("imu", "imu", "other_imu"):
+        odometry.on_imu(imu_message(ImuSample(stamp_ns=2, gyro_rad_s=np.zeros(3), acc_m_s2=np.zeros(3)), frame))
+    assert sorted(odometry.dropped_imu.values()) == [1, 1] and odometry.notes()["imu frame"] == "imu"

@@ -21,12 +21,14 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from bev_loc import config_io
-from bev_loc.config import Config
+from bev_loc.config import Config, RosConfig
 from bev_loc.localizer import Localizer
 from bev_loc.maps.bundle import save_map
 from bev_loc.records import Odometry
 from bev_loc.ros import qos
 from bev_loc.ros.conversions import cloud_message, cloud_points, odometry_message, pose_matrix, stamp_ns, transform_matrix
+from bev_loc.ros.map_outputs import MapOutputs
+from bev_loc.ros.tf import Tf
 
 pytestmark = pytest.mark.ros
 SECOND_NS = 10**9
@@ -148,18 +150,17 @@ def test_two_robots_in_one_domain_do_not_hear_each_other_and_names_can_be_remapp
         assert node.end(signal.SIGINT) == 0
 
 
-def test_alone_the_pose_is_the_one_transform(with_tf2, make_ros, world):
+def test_alone_the_pose_is_the_one_transform(with_tf2, ros, world):
     from tf2_msgs.msg import TFMessage
 
-    ros = make_ros(with_tf2)
-    sent = ros.collect(TFMessage, "/tf")
-    node = ros.start("localization_node", ros__standalone_tf="true", **parameters_of(CONFIG))
-    vehicle = Odometer(ros)
-    vehicle.follow(drive(world, square_drive(8.0), seed=1))
-    ros.spin_until(lambda: len(sent) == len(vehicle.poses) == 4, "a transform with every pose")
+    sent, poses = ros.collect(TFMessage, "/tf"), ros.collect(PoseWithCovarianceStamped, "pose")
+    outputs = MapOutputs(ros.node, RosConfig(standalone_tf=True), Tf(ros.node, send=True, listen=False))
+    localizer = Localizer(CONFIG)
+    for odometry in drive(world, square_drive(8.0), seed=1):
+        outputs.show(localizer, localizer.on_odometry(odometry))
+    ros.spin_until(lambda: len(sent) == len(poses) == 4, "a transform with every pose")
     transforms = [t for message in sent for t in message.transforms]
     assert {(t.header.frame_id, t.child_frame_id) for t in transforms} == {("map", "base_link")}
-    poses = {stamp_ns(m.header.stamp): pose_matrix(m.pose.pose) for m in vehicle.poses}
+    T_map_base = {stamp_ns(m.header.stamp): pose_matrix(m.pose.pose) for m in poses}
     for t in transforms:
-        np.testing.assert_allclose(transform_matrix(t), poses[stamp_ns(t.header.stamp)], atol=1e-9)
-    assert node.end(signal.SIGINT) == 0
+        np.testing.assert_allclose(transform_matrix(t), T_map_base[stamp_ns(t.header.stamp)], atol=1e-9)
