@@ -7,6 +7,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from bev_loc.thread_environment import set_thread_environment
@@ -37,7 +38,7 @@ def main() -> None:
         for name in ("fourier_mellin", "spectral", "rein", "fused"):
             describer = make_describer(PlaceConfig(descriptor=name), bev)
             costs[name] = timed(lambda describer=describer, image=image: describer.describe(image))
-        if not arguments.skip_published:
+        if not arguments.skip_published and find_spec("torch"):
             costs["rein_published"] = timed(published(image), 5)
             costs["published_over_fused"] = costs["rein_published"] / costs["fused"]
         result[f"{len(image.counts)} px, least ms"] = {name: round(value, 3) for name, value in costs.items()}

@@ -29,6 +29,11 @@ class ImageMatcher:
         self._bev, self._verify = bev, verify
         self._correlator, self._visibility = Correlator(bev), Visibility(bev)
 
+    def warm_up(self, image: BevImage) -> None:
+        """One comparison, so that compilation is in nobody's time."""
+        features = self.features(image)
+        self.match(features, features, np.random.default_rng(0))
+
     def features(self, image: BevImage) -> ImageFeatures:
         """The parts of an image that every comparison with it needs."""
         return ImageFeatures(

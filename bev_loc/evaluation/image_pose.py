@@ -37,6 +37,7 @@ def evaluate(
         raise EstimateError("no query has a database frame within 5 m: check --split and that poses belong to the images")
     if answered is None:
         answered = places.database[places.away_m.argmin(1)]
+    matcher.warm_up(places.query_image(places.queries[0]))
     errors, spent_s = [], 0.0
     for query, match in zip(places.queries, answered):
         images = places.query_image(query), places.database_image(match)

@@ -51,6 +51,7 @@ def evaluate(
     order = np.argsort(-likeness, axis=1, kind="stable")
     answers, spent_s = order[:, 0].copy(), clock() - start_s
     if matcher is not None:
+        matcher.warm_up(images[0])
         known: dict[int, ImageFeatures] = {}
         for n, image in enumerate(images):
             nearest = order[n, :candidates]
