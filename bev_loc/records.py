@@ -53,6 +53,7 @@ class OdometryHealth:
     rmse_m: float  # of the accepted residuals; NaN without matches
     iterations: int
     degenerate_directions: int = 0  # of 6, from the Hessian's eigenvalues
+    bev_matches: int = 0  # pixels that helped where planes leave directions open
     reasons: tuple[str, ...] = ()  # empty means healthy; else short counted keys
 
 

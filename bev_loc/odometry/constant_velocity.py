@@ -8,7 +8,7 @@ from .update import Prediction
 
 _ACC_SIGMA_M_S2, _TURN_SIGMA_RAD_S2 = 3.0, 2.0  # what a ground vehicle does between two sweeps
 _UNKNOWN_SPEED_M_S, _UNKNOWN_TURN_RAD_S = 20.0, 1.0  # before the first motion is known
-_GYRO_SIGMA_RAD_S = 0.02
+_GYRO_SIGMA_RAD_S = 0.005  # its bias is not known yet
 
 
 def predict(

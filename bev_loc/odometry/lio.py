@@ -247,6 +247,7 @@ class Lio:
                 rmse_m=result.rmse_m,
                 iterations=result.iterations,
                 degenerate_directions=result.degenerate_directions,
+                bev_matches=result.bev_matches,
                 reasons=reasons,
             ),
         )
