@@ -27,7 +27,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--map", type=Path, metavar="MAP", help="localize in this saved map")
     parser.add_argument("--extend", action="store_true", help="with --map: go on mapping and join this drive to it")
-    parser.add_argument("--save-map", type=Path, metavar="MAP", help="save the map at the end")
+    parser.add_argument("--save-map", type=Path, metavar="MAP", help="save the map, keyframe by keyframe as it grows")
     parser.add_argument("--force", action="store_true", help="overwrite files in DIR that no earlier run wrote")
     add_config_options(parser)
     add_json_option(parser)

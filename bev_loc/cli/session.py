@@ -10,18 +10,19 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import Config
-from ..errors import EstimateError, SourceError
+from ..errors import EstimateError, OutputError, SourceError
 from ..evaluation.report import Report
 from ..evaluation.run_record import RunRecord, run_system
 from ..evaluation.trajectory import Trajectory, TrajectoryErrors, compare
 from ..geometry import se3
 from ..localizer import Localizer
-from ..maps.bundle import load_map, save_map
+from ..maps.bundle import load_map
 from ..records import Step
 from ..sources.base import Item, Source
 from ..sources.open import open_source
 from . import outputs
 from .events import FILE, EventLog
+from .growing_map import GrowingMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,11 @@ class Session:
     out: Path
     save_map_path: Path | None = None
     title: str = ""
+    growing: GrowingMap | None = None
     record: RunRecord = field(default_factory=RunRecord)
     interrupted: bool = False
     result: Result | None = None
+    map_error: str = ""
 
     @property
     def truth(self) -> Trajectory | None:
@@ -76,11 +79,14 @@ class Session:
             extend=extend,
             clock=time.perf_counter,
         )
+        outputs.claim_folder(out, force)
+        growing = None
         if save_map_path:
             outputs.claim_map(save_map_path)
-        outputs.claim_folder(out, force)
+            growing = GrowingMap(save_map_path, localizer)
         return cls(
-            source=source, localizer=localizer, config=config, out=out, save_map_path=save_map_path, title=title
+            source=source, localizer=localizer, config=config, out=out, save_map_path=save_map_path, title=title,
+            growing=growing,
         )  # fmt: skip
 
     def run(self) -> Result:
@@ -92,7 +98,7 @@ class Session:
         start_s = time.perf_counter()
         try:
             with _progress(self.source.scan_count) as bar:
-                listen = _Listener(events, self.record, bar)
+                listen = _Listener(events, self.record, bar, self.growing)
                 run_system(self.source, self.localizer, self.record, clock=time.perf_counter, listen=listen)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -103,6 +109,8 @@ class Session:
         if not self.record.stamps_ns and not self.interrupted:
             why = _counts(self.record.dropped_by_reason) or "the source delivered none"
             raise SourceError(f"{self.source.name}: no scan gave a pose ({why}); {self.out / FILE} names each")
+        if self.map_error:
+            raise OutputError(f"everything but the map is written: {self.map_error}")
         return self.result
 
     def _write(self, wall_s: float) -> Result:
@@ -125,9 +133,9 @@ class Session:
             "interrupted": self.interrupted,
             "out": str(self.out),
         } | self._against_truth(trajectory)
-        if self.save_map_path and bundle.entries:
-            save_map(self.save_map_path, bundle)
-            fields["map"] = str(self.save_map_path)
+        if self.growing:
+            self.map_error = self.growing.finish()
+            fields["map"] = None if self.map_error else str(self.save_map_path)
         Report(
             title=self.title or self.source.name,
             source=self.source,
@@ -170,9 +178,12 @@ class _Listener:
     events: EventLog
     record: RunRecord
     bar: tqdm
+    growing: GrowingMap | None
 
     def __call__(self, item: Item, step: Step | None) -> None:
         self.events.add(item, step)
+        if self.growing and step:
+            self.growing.add(step)
         advance = self.record.scans - self.bar.n
         if advance:
             state = self.record.states[-1][1].value if self.record.states else "-"
@@ -210,7 +221,7 @@ def summary(fields: dict[str, Any]) -> str:
     for name, label in (("odometry", "odometry"), ("trajectory", "optimised trajectory")):
         if f"{name}_ate_rmse_m" in fields:
             lines.append(f"{label} against the truth: {fields[f'{name}_ate_rmse_m']:.3f} m RMS")
-    if "map" in fields:
+    if fields.get("map"):
         lines.append(f"map: {fields['map']}")
     return "\n".join([*lines, f"report: {fields['out']}/report.html"])
 

@@ -2,6 +2,7 @@
 
     map.json                  version, raster, describer, and the table's name and checksum
     table-<sha>.npz           a row a keyframe (poses, stamp, session, descriptor, checksum), and the closures
+    journal-<sha>.log         what was added since that table (`journal`); there only while a map is being made
     keyframes/<id>-<sha>.kf   one keyframe each (`keyframe_file`), never changed once written
 
 Files are named by their content and `map.json` is replaced last, in one rename: a writer killed at any
@@ -16,8 +17,9 @@ from typing import Any
 
 from ..config import BevConfig
 from ..errors import MapError, OutputError
-from . import keyframe_file, table
-from .contents import Entry, MapBundle, check
+from ..records import Closure
+from . import journal, keyframe_file, table
+from .contents import Entry, MapBundle, check, entry
 from .folder import TEMPORARY, flush, make_folder, read_whole, sha256, write_whole
 from .shelf import Shelf
 
@@ -28,22 +30,25 @@ _KIND = "bev_loc map"
 _DIGITS = 12  # of a checksum, in a file name
 
 
-def save_map(path: Path | str, bundle: MapBundle) -> None:
-    """Write `bundle` to folder `path`: new, empty, or a map, which it replaces. OutputError when it cannot."""
+def save_map(path: Path | str, bundle: MapBundle) -> str:
+    """Write `bundle` to folder `path`: new, empty, or a map, which it replaces. OutputError when it cannot.
+
+    Returns the name that the journal of later additions has in that folder.
+    """
     path = Path(path)
     there = {row.entry.id: row for row in _rows_there(path)}
     make_folder(path / "keyframes")
     rows = []
-    for entry in bundle.entries:
-        row = there.get(entry.id)
-        if row is not None and _same(row.entry, entry) and (path / "keyframes" / row.file).is_file():
-            rows.append(table.Row(entry=entry, file=row.file, sha256=row.sha256))
+    for placed in bundle.entries:
+        row = there.get(placed.id)
+        if row is not None and _same(row.entry, placed) and (path / "keyframes" / row.file).is_file():
+            rows.append(table.Row(entry=placed, file=row.file, sha256=row.sha256))
             continue
-        data = keyframe_file.encode(bundle.keyframes[entry.id])
+        data = keyframe_file.encode(bundle.keyframes[placed.id])
         checksum = sha256(data)
-        file = f"{entry.id:06d}-{checksum[:_DIGITS]}.kf"
+        file = keyframe_name(placed.id, checksum)
         write_whole(path / "keyframes" / file, data)
-        rows.append(table.Row(entry=entry, file=file, sha256=checksum))
+        rows.append(table.Row(entry=placed, file=file, sha256=checksum))
 
     content = table.encode(rows, bundle.closures)
     name = f"table-{sha256(content)[:_DIGITS]}.npz"
@@ -59,10 +64,21 @@ def save_map(path: Path | str, bundle: MapBundle) -> None:
         "table": name,
         "table_sha256": sha256(content),
     }
+    (path / _journal_name(name)).unlink(missing_ok=True)  # of an earlier map with the same table
     flush(path / "keyframes")
     flush(path)  # everything it refers to is there before the head is
     write_whole(path / "map.json", (json.dumps(head, indent=2) + "\n").encode())
     _sweep(path, {name, "map.json"}, {row.file for row in rows})
+    return _journal_name(name)
+
+
+def keyframe_name(id: int, checksum: str) -> str:
+    """The file of a keyframe with this content."""
+    return f"{id:06d}-{checksum[:_DIGITS]}.kf"
+
+
+def _journal_name(table_name: str) -> str:
+    return table_name.replace("table-", "journal-").replace(".npz", ".log")
 
 
 def load_map(path: Path | str, *, verify: bool = True) -> MapBundle:
@@ -73,7 +89,7 @@ def load_map(path: Path | str, *, verify: bool = True) -> MapBundle:
     """
     path = Path(path)
     head = _head(path)
-    rows, closures = table.decode(read_whole(path / head["table"], head["table_sha256"]), str(path / head["table"]))
+    rows, closures = _contents(path, head)
     shelf = Shelf(path / "keyframes", {row.entry.id: row for row in rows})
     if verify:
         shelf.verify()
@@ -105,6 +121,19 @@ def _head(path: Path) -> dict[str, Any]:
     return head
 
 
+def _contents(path: Path, head: dict[str, Any]) -> tuple[list[table.Row], tuple[Closure, ...]]:
+    """Rows by id and closures: of the table, and of the journal that goes on from it."""
+    rows, closures = table.decode(read_whole(path / head["table"], head["table_sha256"]), str(path / head["table"]))
+    added, later = journal.read(path / _journal_name(head["table"]))
+    by_id = {row.entry.id: row for row in rows}
+    for line in added:
+        file = path / "keyframes" / line.file
+        keyframe = keyframe_file.decode(read_whole(file, line.sha256), str(file))
+        by_id[keyframe.id] = table.Row(entry=entry(keyframe, line.T_map_kf), file=line.file, sha256=line.sha256)
+    both_ends = (c for c in later if c.query_id in by_id and c.match_id in by_id)
+    return [by_id[id] for id in sorted(by_id)], (*closures, *both_ends)
+
+
 def _rows_there(path: Path) -> list[table.Row]:
     """The rows of the map that is in `path` already; none for a new or empty folder, or a damaged map."""
     if not path.is_dir() or not any(path.iterdir()):
@@ -113,14 +142,14 @@ def _rows_there(path: Path) -> list[table.Row]:
         raise OutputError(f"{path}: holds files but no map; give a new or empty folder, or a map to replace")
     try:
         head = _head(path)
-        return table.decode(read_whole(path / head["table"], head["table_sha256"]), str(path))[0]
+        return _contents(path, head)[0]
     except MapError:  # it is replaced as a whole
         return []
 
 
 def _leftovers_only(path: Path) -> bool:
     """Whether a writer was killed here before its first map was complete."""
-    return all(p.name == "keyframes" or p.name.startswith("table-") or p.suffix == TEMPORARY for p in path.iterdir())
+    return all(p.name == "keyframes" or p.name.startswith(("table-", "journal-")) or p.suffix == TEMPORARY for p in path.iterdir())
 
 
 def _same(a: Entry, b: Entry) -> bool:
@@ -138,4 +167,4 @@ def _sweep(path: Path, keep: set[str], keep_keyframes: set[str]) -> None:
 
 
 def _ours(file: Path) -> bool:
-    return file.suffix in (".kf", TEMPORARY) or file.name.startswith("table-")
+    return file.suffix in (".kf", TEMPORARY) or file.name.startswith(("table-", "journal-"))

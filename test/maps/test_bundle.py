@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from maps_made import BEV, made_bundle
 
 from bev_loc.config import BevConfig, Config, KeyframeConfig, PlaceConfig
 from bev_loc.errors import BevLocError, MapError, OutputError
@@ -19,47 +20,6 @@ from bev_loc.maps.contents import entry
 from bev_loc.place.describe import make_describer
 from bev_loc.place.keyframes import KeyframeStore
 from bev_loc.records import Closure, Keyframe, Odometry, OdometryHealth
-
-BEV = BevConfig(range_m=20.0)
-
-
-def made_bundle(count: int = 5) -> MapBundle:
-    """A small map, made as the localizer makes it."""
-    rng = np.random.default_rng(1)
-    store = KeyframeStore(KeyframeConfig(), BEV, make_describer(PlaceConfig(), BEV), submap_keyframes=1)
-    health = OdometryHealth(points_in=1, points_used=1, matches=1, rmse_m=0.1, iterations=1)
-    entries = []
-    for id in range(count):
-        odometry = Odometry(
-            stamp_ns=1_700_000_000_123_456_789 + id,
-            T_odom_base=se3.from_xyz_rpy((2.1 * id, 0.3, 0.1, 0.02, -0.03, 0.1 * id)),
-            covariance=np.eye(6),
-            points_base=rng.uniform(-25, 25, (4000, 3)).astype(np.float32) * np.float32([1, 1, 0.1]),
-            health=health,
-        )
-        keyframe = store.make(odometry, id=id, session=0)
-        store.add(keyframe)
-        entries.append(entry(keyframe, se3.from_se2(1e-9, 0.0, 1e-3) @ keyframe.T_odom_kf))
-    closures = (
-        Closure(
-            query_id=count - 1,
-            match_id=0,
-            accepted=True,
-            reason="accepted",
-            method="keypoints",
-            T_match_query=se3.from_se2(2.0, 0.1, 0.4),
-            information=np.diag(np.arange(1.0, 7.0)),
-            descriptor_distance=0.25,
-            inliers=31,
-            score=0.5,
-            overlap=0.7,
-            rmse_m=0.11,
-        ),
-    )
-    return MapBundle(
-        entries=tuple(entries), keyframes=store.all(), closures=closures, bev=BEV, describer="fourier_mellin"
-    )
-
 
 @pytest.fixture(scope="module")
 def bundle() -> MapBundle:
@@ -227,7 +187,7 @@ WRITER = """
 import os, sys
 sys.path.insert(0, {tests!r})
 from bev_loc.maps import folder
-from test_bundle import made_bundle
+from maps_made import made_bundle
 from bev_loc.maps.bundle import save_map
 left = int(sys.argv[2])
 replace = os.replace
@@ -244,7 +204,7 @@ save_map(sys.argv[1], made_bundle(count=8))
 
 @pytest.mark.parametrize("files_before_death", [0, 2, 3, 4])
 def test_a_writer_killed_half_way_leaves_the_old_map_whole(saved: Path, files_before_death: int) -> None:
-    script = WRITER.format(tests=str(Path(__file__).parent))
+    script = WRITER.format(tests=str(Path(__file__).parents[1]))
     writer = subprocess.run([sys.executable, "-c", script, str(saved), str(files_before_death)], check=False)
     assert writer.returncode == 9
     assert list(saved.rglob("*.tmp"))  # what it was writing lies there, and nobody minds
@@ -254,7 +214,7 @@ def test_a_writer_killed_half_way_leaves_the_old_map_whole(saved: Path, files_be
 
 
 def test_a_writer_killed_before_its_first_map_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
-    script = WRITER.format(tests=str(Path(__file__).parent))
+    script = WRITER.format(tests=str(Path(__file__).parents[1]))
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "new"), "3"], check=False)
     with pytest.raises(BevLocError, match="holds no map"):
         load_map(tmp_path / "new")

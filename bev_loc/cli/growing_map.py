@@ -1,0 +1,48 @@
+"""The map that a run writes as it goes; a disk that is full or gone is said, and the run goes on."""
+
+import sys
+from pathlib import Path
+
+from ..errors import OutputError
+from ..localizer import Localizer
+from ..maps.writer import MapWriter
+from ..records import Step
+
+
+class GrowingMap:
+    """Keeps the folder up to date with the localizer's map, keyframe by keyframe."""
+
+    def __init__(self, path: Path, localizer: Localizer) -> None:
+        """OutputError when the folder cannot be written: before the work, not after it."""
+        self._localizer = localizer
+        self._writer = MapWriter(path, localizer.bundle())
+        self._unplaced = False  # keyframes were made whose place was not known
+        self.failures = 0  # keyframes that could not be written at once
+
+    def add(self, step: Step) -> None:
+        """Write the keyframe of `step`, if it made one."""
+        keyframe = step.keyframe
+        if keyframe is None:
+            return
+        if step.T_map_odom is None:
+            self._unplaced = True
+            return
+        try:
+            if self._unplaced or self._writer.checkpoint_is_due:
+                self._writer.checkpoint(self._localizer.bundle())
+                self._unplaced = False
+            else:
+                closures = tuple(closure for closure in step.closures if closure.accepted)
+                self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures)
+        except OutputError as error:
+            if not self.failures:
+                print(f"bev_loc: the map is not being saved, the run goes on: {error}", file=sys.stderr)
+            self.failures += 1
+
+    def finish(self) -> str:
+        """Write the whole map; empty, or the sentence that says why it could not be."""
+        try:
+            self._writer.checkpoint(self._localizer.bundle())
+        except OutputError as error:
+            return str(error)
+        return ""

@@ -1,0 +1,84 @@
+"""What was added to a map since its table was written: a line a keyframe, a line a closure, each with its checksum.
+
+A writer killed in a line leaves one that does not match its checksum: it and what follows are not read.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import OutputError
+from ..records import Closure
+from .folder import sha256
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Added:
+    """A keyframe whose file was complete before this was written."""
+
+    file: str
+    sha256: str
+    T_map_kf: np.ndarray  # (4, 4)
+
+
+def write(path: Path, added: Added, closures: tuple[Closure, ...]) -> None:
+    """Append a keyframe and its closures, down to the disk; OutputError when that fails."""
+    content = {"file": added.file, "sha256": added.sha256, "T_map_kf": added.T_map_kf.tolist()}
+    rows = [content] + [{"closure": _closure_row(closure)} for closure in closures]
+    lines = []
+    for row in rows:
+        text = json.dumps(row)
+        lines.append(f"{sha256(text.encode())[:_DIGITS]} {text}\n")
+    try:
+        with open(path, "ab") as out:
+            out.write("".join(lines).encode())
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from None
+
+
+def read(path: Path) -> tuple[list[Added], list[Closure]]:
+    """What whole lines say, up to the first that is not whole; nothing when there is no journal yet."""
+    added: list[Added] = []
+    closures: list[Closure] = []
+    if not path.is_file():
+        return added, closures
+    for line in path.read_bytes().splitlines():
+        checksum, _, text = line.partition(b" ")
+        if checksum.decode(errors="replace") != sha256(text)[:_DIGITS]:
+            break
+        row = json.loads(text)
+        if "closure" in row:
+            closures.append(_closure(row["closure"]))
+        else:
+            added.append(Added(file=row["file"], sha256=row["sha256"], T_map_kf=np.array(row["T_map_kf"], float)))
+    return added, closures
+
+
+_EVIDENCE = ("descriptor_distance", "inliers", "score", "overlap", "rmse_m")
+
+
+def _closure_row(closure: Closure) -> dict:
+    row = {name: getattr(closure, name) for name in ("query_id", "match_id", "method", *_EVIDENCE)}
+    information = closure.information
+    return row | {
+        "T_match_query": closure.T_match_query.tolist(),
+        "information": None if information is None else information.tolist(),
+    }
+
+
+def _closure(row: dict) -> Closure:
+    information = row.pop("information")
+    return Closure(
+        accepted=True,
+        reason="accepted",
+        T_match_query=np.array(row.pop("T_match_query"), float),
+        information=None if information is None else np.array(information, float),
+        **row,
+    )
