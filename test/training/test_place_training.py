@@ -1,0 +1,89 @@
+"""Training of the place descriptor: the loss by hand, seeded batches, an interrupted run that ends like an unbroken one."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
+
+from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
+from bev_loc.training.place_batches import SPOTS, VIEWS, ZONES, PlaceBatches  # noqa: E402
+from bev_loc.training.place_loop import TEMPERATURE, PlaceTraining, contrast, train  # noqa: E402
+from bev_loc.training.place_projection import learn  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def batches() -> PlaceBatches:
+    """60 frames of noise, ten metres apart."""
+    rng = np.random.default_rng(0)
+    pictures = np.where(rng.random((60, 151, 151)) < 0.07, rng.integers(30, 256, (60, 151, 151)), 0).astype(np.uint8)
+    poses = np.tile(np.eye(4)[:3], (60, 1, 1))
+    poses[:, 0, 3] = 10.0 * np.arange(60)
+    return PlaceBatches(pictures, poses)
+
+
+def test_the_loss_is_infonce_over_every_positive():
+    rings = torch.nn.functional.normalize(torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0)), dim=2)
+    positions_m = torch.tensor([[0.0, 0.0], [3.0, 0.0], [6.5, 0.0], [50.0, 0.0]])
+    s = torch.einsum("ird,jrd->ij", rings, rings).numpy() / 3 / TEMPERATURE
+
+    def term(i: int, p: int, negatives: list[int]) -> float:
+        return float(-np.log(np.exp(s[i, p]) / (np.exp(s[i, p]) + np.exp(s[i, negatives]).sum())))
+
+    expected = [term(0, 1, [3]), (term(1, 0, [3]) + term(1, 2, [3])) / 2, term(2, 1, [3]), 0.0]  # 6.5 m is neither
+    assert contrast(rings, positions_m).item() == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_a_ring_that_one_image_did_not_see_does_not_count():
+    rings = torch.nn.functional.normalize(torch.randn(3, 3, 5, generator=torch.Generator().manual_seed(1)), dim=2)
+    rings[0, 2] = 0.0
+    positions_m = torch.tensor([[0.0, 0.0], [1.0, 0.0], [90.0, 0.0]])
+    s = torch.einsum("ird,jrd->ijr", rings, rings).numpy()
+    two, three = s[..., :2].mean(-1) / TEMPERATURE, s.mean(-1) / TEMPERATURE
+    expected = [np.log1p(np.exp(two[0, 2] - two[0, 1])), np.log1p(np.exp(three[1, 2] - two[1, 0])), 0.0]
+    assert contrast(rings, positions_m).item() == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_a_batch_is_zones_of_neighbouring_spots_and_a_function_of_its_seed(batches):
+    one, again, other = (batches.draw(np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert one.pictures.shape == (ZONES * SPOTS * VIEWS, 129, 129)
+    np.testing.assert_array_equal(one.pictures, again.pictures)
+    assert (one.pictures != other.pictures).any()
+    views = one.positions_m.reshape(-1, VIEWS, 2)
+    assert (np.linalg.norm(views[:, 0] - views[:, 1], axis=1) < 4.0).all()
+
+
+def test_an_interrupted_run_ends_like_an_unbroken_one(batches, tmp_path):
+    training = PlaceTraining(steps=4, save_every=2)
+
+    def trained(name: str, interrupted: bool) -> dict[str, torch.Tensor]:
+        def say(text: str) -> None:
+            if interrupted and "step 2 " in text:
+                raise KeyboardInterrupt
+
+        torch.manual_seed(0)
+        network = CyclicRein(2, 2, 8, 4)
+        if interrupted:
+            with pytest.raises(KeyboardInterrupt):
+                train(network, batches, training, tmp_path / name, say)
+            network = CyclicRein(2, 2, 8, 4)
+        train(network, batches, training, tmp_path / name, lambda text: None)
+        return network.state_dict()
+
+    straight, resumed = trained("a.pt", False), trained("b.pt", True)
+    for name, value in straight.items():
+        torch.testing.assert_close(resumed[name], value, atol=0, rtol=0, msg=name)
+
+
+def test_the_projection_keeps_what_differs_between_places_and_not_what_damage_changes():
+    rng = np.random.default_rng(0)
+    pictures = np.zeros((80, 151, 151), np.uint8)
+    places = rng.normal(size=80)
+    calls = iter(range(10_000))
+
+    def parts_of(counts: np.ndarray) -> np.ndarray:
+        n = next(calls)
+        place, view = n // 4, n % 4
+        return np.array([[places[place], 0.0 if view == 0 else 5.0 * rng.normal(), 1.0]])
+
+    [(mean, basis)] = learn(pictures, parts_of, [1], seed=0)
+    assert mean.shape == (3,) and abs(basis[0, 0]) > 10 * abs(basis[1, 0])
