@@ -9,15 +9,18 @@ require_ros()
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry as OdometryMessage
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from ..clouds.damaged import DamagedScan
 from ..config import Config
 from ..errors import BevLocError
+from ..localizer import RESTARTED
 from ..records import State, Step
 from . import diagnostics, qos
 from .conversions import odometry_record, pose_matrix, stamp_ns
@@ -55,6 +58,7 @@ class LocalizationNode:
         self._last_found_ns: int | None = None
         self._overlap = 0.0  # of the last closure or fit in the map
         self._stamps = StampOrder()
+        self._begun_ns: int | None = None  # of the pose with which the odometry began, once it said so
         self._jumps = on_backward_jump(self.node, self._on_jump)
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         services = {"save_map": self._session.save, "load_map": self._session.load,
@@ -75,6 +79,7 @@ class LocalizationNode:
         self._watched = (WatchedTopic(self.node, "odometry", OdometryMessage), WatchedTopic(self.node, "cloud_deskewed", PointCloud2))
         self._clouds = qos.CloudSubscription(self.node, "cloud_deskewed", self._on_cloud)
         self._odometry = self.node.create_subscription(OdometryMessage, "odometry", self._on_odometry, qos.RESULT)
+        self._begins = self.node.create_subscription(Header, "odometry_begun", self._on_begun, qos.RESULT)
         self._hints = self.node.create_subscription(PoseWithCovarianceStamped, "initialpose", self._on_hint, qos.RESULT)
 
     def deactivate(self) -> None:
@@ -82,7 +87,7 @@ class LocalizationNode:
         if self._worker is None:
             return
         self._clouds.close()
-        for subscription in (self._odometry, self._hints):
+        for subscription in (self._odometry, self._begins, self._hints):
             self.node.destroy_subscription(subscription)
         worker, self._worker = self._worker, None
         worker.stop()
@@ -114,12 +119,16 @@ class LocalizationNode:
     def _begin_drive(self, why: str) -> None:
         """What comes next is another drive, in the map as it stands."""
         self._stamps.forget()
+        self._last = None
         self._counts["time went back"] += 1
         self.node.get_logger().warning(f"{why}: {self._session.begin_drive()}")
 
     def _on_odometry(self, message: OdometryMessage) -> None:
         self._watched[0].seen()
         self._offer(self._pairs.add_first(stamp_ns(message.header.stamp), message))
+
+    def _on_begun(self, message: Header) -> None:
+        self._begun_ns = stamp_ns(message.stamp)
 
     def _on_cloud(self, message: PointCloud2) -> None:
         self._watched[1].seen()
@@ -147,6 +156,11 @@ class LocalizationNode:
         back_s = self._stamps.back_s(odometry.stamp_ns)
         if back_s:
             self._begin_drive(f"stamps on 'odometry' jumped back by {back_s:.1f} s")
+        if self._last is not None and self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
+            odometry = replace(odometry, health=replace(odometry.health, reasons=(RESTARTED,)))
+            self.node.get_logger().warning("the odometry began anew: its place is searched in the map")
+        if self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
+            self._begun_ns = None
         localizer = self._session.localizer
         before = localizer.state
         step = localizer.on_odometry(odometry)

@@ -12,10 +12,12 @@ from collections import Counter
 from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, PointCloud2
+from std_msgs.msg import Header
 
+from ..localizer import RESTARTED
 from ..records import Dropped, Odometry
 from . import diagnostics, qos
-from .conversions import cloud_message, odometry_message
+from .conversions import cloud_message, header, odometry_message
 from .odometry_run import OdometryRun
 from .params import Parameters
 from .runner import run
@@ -44,6 +46,7 @@ class OdometryNode:
         self._input_said = False
         self._dropped: Counter[str] = Counter()  # scans without a pose, by reason
         self._degraded: Counter[str] = Counter()  # poses that are to be doubted, by reason
+        self._begun = self.node.create_publisher(Header, "odometry_begun", qos.RESULT)
         self._odometry = self.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = self.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
         self._worker: Worker[tuple[PointCloud2, int]] = Worker("odometry", self._on_scan)
@@ -90,6 +93,8 @@ class OdometryNode:
         self._degraded.update(odometry.health.reasons)
         if first:
             self.node.get_logger().info(self._run.start_note)
+        if first or RESTARTED in odometry.health.reasons:  # the way from the pose before is not known
+            self._begun.publish(header(odometry.stamp_ns, frames.odom_frame))
         self._tf.send(odometry.T_odom_base, odometry.stamp_ns, frames.odom_frame, frames.base_frame)
         self._odometry.publish(odometry_message(odometry, frames.odom_frame, frames.base_frame))
         self._cloud.publish(cloud_message(odometry.points_base, odometry.stamp_ns, frames.base_frame))

@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from ros.sensors import Sensors
 from ros.status import Statuses
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from bev_loc import config_io
@@ -26,7 +26,7 @@ from bev_loc.localizer import Localizer
 from bev_loc.maps.bundle import save_map
 from bev_loc.records import Odometry
 from bev_loc.ros import qos
-from bev_loc.ros.conversions import cloud_message, cloud_points, odometry_message, pose_matrix, stamp_ns, transform_matrix
+from bev_loc.ros.conversions import cloud_message, cloud_points, header, odometry_message, pose_matrix, stamp_ns, transform_matrix
 from bev_loc.ros.map_outputs import MapOutputs
 from bev_loc.ros.tf import Tf
 
@@ -64,6 +64,7 @@ class Odometer:
         self.poses = ros.collect(PoseWithCovarianceStamped, "pose")
         self._odometry = ros.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = ros.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
+        self.begun = ros.node.create_publisher(Header, "odometry_begun", qos.RESULT)
         ros.spin_until(self._matched, "subscriptions")
         ros.spin_until(lambda: self.states, "a state")
 
@@ -120,6 +121,12 @@ def test_a_vehicle_is_found_lost_when_kidnapped_and_found_again(ros, world, know
     vehicle.follow(again, until="searching")
     vehicle.follow(again, until="tracking")
     assert "jumped back by" in node.output and "searching for the place in the map of" in node.output
+    vehicle.begun.publish(header(600 * SECOND_NS, "odom"))
+    ros.spin_for(0.3)
+    again = drive(world, square_drive(40.0, start_m=10.0), seed=7, first_ns=600 * SECOND_NS)
+    vehicle.follow(again, until="searching")
+    vehicle.follow(again, until="tracking")
+    assert "the odometry began anew" in node.output
     ros.spin_until(lambda: float(statuses.values("localization_node").get("overlap", 0)) > 0.3, "overlap on /diagnostics")
     ros.spin_until(lambda: statuses.count("localization_node", "time went back") == 1, "the count of it")
     assert node.end(signal.SIGTERM) == 0

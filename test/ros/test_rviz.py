@@ -43,6 +43,7 @@ def test_every_display_has_a_topic_of_its_type_and_delivery(ros, repository):
     listening = ros.wait_for(partial(ros.node.get_subscriptions_info_by_topic, pose_tool), pose_tool)
     assert listening[0].topic_type == "geometry_msgs/msg/PoseWithCovarianceStamped"
     for node in ("odometry_node", "localization_node"):
+        ros.spin_until(lambda node=node: node in ros.node.get_node_names(), f"{node} in the graph")
         assert opened_by(ros.node, node) <= allowed(repository, node), "config/sros2_policy.xml"
 
 
