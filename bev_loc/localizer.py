@@ -15,6 +15,7 @@ from .config import Config
 from .config_io import leaves
 from .errors import BevLocError, ConfigError, MapError
 from .history import History
+from .maps.attic import Attic
 from .maps.contents import MapBundle, check, entry
 from .odometry.lio import Lio
 from .place.describe import make_describer
@@ -56,6 +57,7 @@ class Localizer:
             self._describer,
             submap_keyframes=config.verify.submap_keyframes,
             shelf=known_map.keyframes if known_map is not None else None,
+            own=Attic(),
         )
         self._search = Search(config, self._describer.dimension, entries, mapping=self._mapping)
         self._verifier = Verifier(config.verify, config.bev)

@@ -32,11 +32,13 @@ class KeyframeStore:
         *,
         submap_keyframes: int,
         shelf: Mapping[int, Keyframe] | None = None,
+        own: MutableMapping[int, Keyframe] | None = None,
     ) -> None:
+        """`own` is where the keyframes of this run go; by default they stay in memory as they are."""
         self._config, self._bev, self._describer = keyframes, bev, describer
         self._reach = submap_keyframes
         self._shelf: Mapping[int, Keyframe] = shelf if shelf is not None else {}
-        self._own: dict[int, Keyframe] = {}
+        self._own: MutableMapping[int, Keyframe] = own if own is not None else {}
         self._last: Keyframe | None = None
         self._submaps: OrderedDict[int, np.ndarray] = OrderedDict()
 
