@@ -16,13 +16,6 @@ from bev_loc.records import Dropped, ImuSample, LidarScan, Odometry
 COUNT = 60
 
 
-@pytest.fixture(scope="module")
-def sweeps() -> list[LidarScan]:
-    rng = np.random.default_rng(0)
-    boxes = street()
-    return [scan(boxes, drive, 0.1 * k, rng) for k in range(COUNT)]
-
-
 def run(scans: list[LidarScan], samples: list[ImuSample]) -> list[Odometry | Dropped]:
     lio, results, waiting = Lio(OdometryConfig()), [], list(samples)
     for one in scans:

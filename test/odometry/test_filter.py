@@ -7,7 +7,7 @@ import pytest
 from box_world import drive, imu, scan, street
 
 from bev_loc.config import OdometryConfig
-from bev_loc.geometry import se3, so3
+from bev_loc.geometry import se3
 from bev_loc.odometry.imu_buffer import ImuBuffer
 from bev_loc.odometry.lio import Lio
 from bev_loc.odometry.propagate import ImuNoise, Readings, propagate
@@ -101,13 +101,6 @@ def test_noise_makes_the_covariance_grow_and_a_gap_makes_it_grow_faster() -> Non
     kept, lost = propagate(state, start, whole, noise).covariance, propagate(state, start, gap, noise).covariance
     assert np.trace(start) < np.trace(kept) < np.trace(lost)
     assert np.linalg.eigvalsh(kept).min() > 0
-
-
-@pytest.fixture(scope="module")
-def sweeps() -> list[LidarScan]:
-    rng = np.random.default_rng(0)
-    boxes = street()
-    return [scan(boxes, drive, 0.1 * k, rng) for k in range(COUNT)]
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,6 @@ from bev_loc.geometry import se3, so3
 from bev_loc.odometry.lio import Lio
 from bev_loc.records import Dropped, ImuSample, LidarScan, Odometry
 
-COUNT = 60
-
-
-@pytest.fixture(scope="module")
-def sweeps() -> list[LidarScan]:
-    rng = np.random.default_rng(0)
-    boxes = street()
-    return [scan(boxes, drive, 0.1 * k, rng) for k in range(COUNT)]
-
 
 def run(scans: list[LidarScan], **settings: object) -> list[Odometry | Dropped]:
     lio = Lio(OdometryConfig(**settings))
