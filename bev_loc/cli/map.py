@@ -19,6 +19,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
     check = actions.add_parser("check", help="read every file and compare checksums")
     check.add_argument("map", type=Path, metavar="MAP")
+    check.add_argument("--repair", type=Path, metavar="OUT", help="write what can still be read as a new map")
     check.set_defaults(handler=_check)
 
     export = actions.add_parser("export", help="write the cloud (.ply, .pcd) or the keyframes' poses (.tum)")
@@ -57,8 +58,16 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from ..maps.bundle import load_map
+    from ..maps.bundle import load_map, save_map
+    from ..maps.salvage import salvage
 
+    if arguments.repair is not None:
+        saved = salvage(arguments.map)
+        save_map(arguments.repair, saved.bundle)
+        for sentence in saved.lost:
+            print(f"lost: {sentence}")
+        print(f"{arguments.repair}: {len(saved.bundle.entries)} keyframes saved, {len(saved.lost)} lost")
+        return 0
     bundle = load_map(arguments.map, verify=True)
     print(f"{arguments.map}: whole, {len(bundle.entries)} keyframes read and compared with their checksums")
     return 0
