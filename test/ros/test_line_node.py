@@ -139,15 +139,14 @@ def test_a_flood_of_images_is_dropped_not_queued(ros):
 
 
 @pytest.mark.bench
-def test_odometry_drops_no_more_scans_with_line_node_at_ten_wide_images_a_second_beside_it(ros, tmp_path):
-    """1242 x 375 at 10 Hz, beside a drive replayed at its own speed, with localization."""
+def test_odometry_drops_no_more_scans_with_line_node_at_ten_wide_images_a_second_beside_it(ros):
+    """1242 x 375 at 10 Hz, beside a simulated drive at its own speed, with localization."""
     import time
 
     from nav_msgs.msg import Odometry
-    from ros.street_drive import SCANS, write_drive
 
-    (tmp_path / "drive").mkdir()
-    drive = write_drive(tmp_path / "drive")
+    pytest.importorskip("open3d", reason="the simulator needs open3d")
+    drive, scans = "sim:town,seconds=15,lidar=vlp16", 150
     wide = image_message(np.tile(picture(), (1, 3))[:, :1242].copy(), "mono8", 1)
     found = ros.collect(PointCloud2, "line_segments")
     publisher = ros.node.create_publisher(Image, "image", 5)
@@ -158,7 +157,7 @@ def test_odometry_drops_no_more_scans_with_line_node_at_ten_wide_images_a_second
         ros.spin_until(lambda: ros.node.count_subscribers("points") and ros.node.count_subscribers("cloud_deskewed"), "the nodes")
         if beside:
             ros.spin_until(lambda: publisher.get_subscription_count() > 0, "line_node")
-        source = ros.start("source_node", source=str(drive), rate=1.0, wait_for="'points cloud_deskewed'")
+        source = ros.start("source_node", source=drive, rate=1.0, wait_for="'points cloud_deskewed'")
         due_s = time.monotonic()
         while source.running:
             if beside and time.monotonic() >= due_s:
@@ -166,9 +165,9 @@ def test_odometry_drops_no_more_scans_with_line_node_at_ten_wide_images_a_second
                 due_s += 0.1
             ros.spin_for(0.01)
         ros.spin_for(2.0)
-        dropped[beside] = SCANS - len(poses)
+        dropped[beside] = scans - len(poses)
         for node in nodes:
             node.kill()
     print(f"scans without odometry: alone {dropped[False]}, beside line_node {dropped[True]}, segments for {len(found)} images")
-    assert len(found) > 5
+    assert len(found) > 0.8 * scans
     assert dropped[True] <= dropped[False]
