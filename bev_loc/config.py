@@ -87,7 +87,7 @@ class OdometryConfig:
     )
     max_iterations: int = tunable(20, "of one registration", minimum=1, maximum=200)
     bev: str = tunable(
-        "auto", "BEV residuals; auto: along directions that the planes leave open", choices=("off", "auto", "always")
+        "off", "BEV residuals; auto: along directions that the planes leave open", choices=("off", "auto", "always")
     )
     gyro_noise: float = tunable(
         5e-3, "gyro noise density, vibration included", unit="rad/s/sqrt(Hz)", minimum=1e-6, maximum=1.0

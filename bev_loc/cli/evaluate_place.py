@@ -2,12 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..config import PlaceConfig
 from .options import add_json_option, print_result
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = ("occlude90", "occlude150", "drop50", "binary", "range15", "noise", "shift4")
 DESCRIPTORS = PlaceConfig.__dataclass_fields__["descriptor"].metadata["choices"]
@@ -127,7 +128,7 @@ def _retrieve(arguments: argparse.Namespace):
 
 
 def _picture(
-    arguments: argparse.Namespace, places, asked: np.ndarray, answered: np.ndarray, right: np.ndarray, captions: list[str]
+    arguments: argparse.Namespace, places, asked: "np.ndarray", answered: "np.ndarray", right: "np.ndarray", captions: list[str]
 ) -> None:
     if arguments.picture is None:
         return
