@@ -23,7 +23,7 @@ class WatchedTopic:
         self._mend = f"set {argument}:= or remap '{topic}'" if argument else f"remap '{topic}'"
         self._arrivals_s: deque[float] = deque(maxlen=_LOOK_BACK)
         self._since_s = time.monotonic()
-        self._said_s = 0.0
+        self._said_s, self._said_why = 0.0, ""
         self.received = 0
 
     def seen(self) -> None:
@@ -57,10 +57,10 @@ class WatchedTopic:
         return f"no {self._name} on {shown} for {self.silent_s:.0f} s: {self._why()}"
 
     def say(self, complaint: str) -> None:
-        """Log a complaint, not too often."""
-        now_s = time.monotonic()
-        if complaint and now_s - self._said_s > _SAY_AGAIN_S:
-            self._said_s = now_s
+        """Log a complaint: at once when its reason is new, else not too often."""
+        now_s, why = time.monotonic(), complaint.partition(": ")[2]
+        if complaint and (why != self._said_why or now_s - self._said_s > _SAY_AGAIN_S):
+            self._said_s, self._said_why = now_s, why
             self._node.get_logger().warning(complaint)
 
     def _why(self) -> str:

@@ -32,7 +32,8 @@ def test_the_node_says_why_it_hears_nothing_what_it_detected_and_that_a_driver_e
     elsewhere = Sensors(ros, points_topic="velodyne_points", imu_topic="imu/data")
     node = ros.start("odometry_node")
     ros.spin_until(lambda: "Imu topics seen: /imu/data" in node.output, "the other IMU topic")
-    assert "no PointCloud2 on 'points' for" in node.output and "PointCloud2 topics seen: /velodyne_points" in node.output
+    ros.spin_until(lambda: "PointCloud2 topics seen: /velodyne_points" in node.output, "the other cloud topic")
+    assert "no PointCloud2 on 'points' for" in node.output
     assert "points_topic:=" in node.output and "imu_topic:=" in node.output
     ros.spin_until(lambda: "velodyne_points" in statuses.message("odometry_node"), "the same on /diagnostics")
     assert elsewhere.points.get_subscription_count() == 0
