@@ -1,11 +1,8 @@
 """`bev_loc run`: the whole system on a source of scans."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from .options import add_config_options, add_json_option, config_from, print_result
 
@@ -50,24 +47,9 @@ def _run(arguments: argparse.Namespace) -> int:
         save_map_path=arguments.save_map,
         force=arguments.force,
     )
-    with _terminated_is_interrupted():
-        result = session.run()
+    result = session.run()
     print_result(result.fields, arguments.json, result.text)
     if session.interrupted:
         print(f"bev_loc: interrupted; {arguments.out} holds the results so far", file=sys.stderr)
         return 130
     return 0
-
-
-class _terminated_is_interrupted:  # noqa: N801 (reads as a statement)
-    """SIGTERM ends a run as Ctrl-C does: with partial results."""
-
-    def __enter__(self) -> None:
-        self._before: Any = signal.signal(signal.SIGTERM, _interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -23,6 +23,7 @@ from ..sources.open import open_source
 from . import outputs
 from .events import FILE, EventLog
 from .growing_map import GrowingMap
+from .interruption import Interruption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +97,17 @@ class Session:
         outputs.write_config(self.out, self.config)
         events = EventLog(self.out / FILE, self.source)
         start_s = time.perf_counter()
-        try:
-            with _progress(self.source.scan_count) as bar:
-                listen = _Listener(events, self.record, bar, self.growing)
-                run_system(self.source, self.localizer, self.record, clock=time.perf_counter, listen=listen)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            print("bev_loc: interrupted, writing what is there", file=sys.stderr)
-        finally:
-            self.result = self._write(time.perf_counter() - start_s)
-            events.close(**self.result.fields)
+        with Interruption() as interruption:
+            try:
+                with _progress(self.source.scan_count) as bar:
+                    listen = _Listener(events, self.record, bar, self.growing, interruption)
+                    run_system(self.source, self.localizer, self.record, clock=time.perf_counter, listen=listen)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                print("bev_loc: interrupted, writing what is there", file=sys.stderr)
+            finally:
+                self.result = self._write(time.perf_counter() - start_s)
+                events.close(**self.result.fields)
         if not self.record.stamps_ns and not self.interrupted:
             why = _counts(self.record.dropped_by_reason) or "the source delivered none"
             raise SourceError(f"{self.source.name}: no scan gave a pose ({why}); {self.out / FILE} names each")
@@ -173,12 +175,13 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class _Listener:
-    """Passes every answer to events.jsonl and to the progress bar."""
+    """Passes every answer to events.jsonl and to the progress bar; ends the run when it was interrupted."""
 
     events: EventLog
     record: RunRecord
     bar: tqdm
     growing: GrowingMap | None
+    interruption: Interruption
 
     def __call__(self, item: Item, step: Step | None) -> None:
         self.events.add(item, step)
@@ -194,6 +197,7 @@ class _Listener:
                 f"keyframes {self.record.keyframes}, closures {self.bar.closures}, {state}{dropped}", refresh=False
             )
             self.bar.update(advance)
+        self.interruption.heed()
 
 
 def _progress(total: int | None) -> tqdm:
