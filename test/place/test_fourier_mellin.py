@@ -70,7 +70,7 @@ def test_recall_on_kitti_05_is_that_of_the_published_baseline(data: Path, yawed:
     """Database: frames 0-999; every second query from 1200 on that has a database frame within 5 m."""
     folder = data / "kitti_bev" / "05"
     if not folder.is_dir():
-        pytest.skip("real data absent: kitti_bev/05")
+        pytest.skip("real data absent: kitti_bev/05 is not in the folder that BEV_LOC_DATA names")
     positions = np.loadtxt(folder / "pose.txt").reshape(-1, 3, 4)[:, :, 3]
     queries = np.arange(1200, len(positions), 2)
     distances_m = np.linalg.norm(positions[queries, None] - positions[None, :1000], axis=2)

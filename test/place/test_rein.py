@@ -216,7 +216,7 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
 def test_any_turn_of_real_images_keeps_the_descriptor_while_places_differ(data: Path):
     folder = data / "kitti_bev" / "05"
     if not folder.is_dir():
-        pytest.skip("real data absent: kitti_bev/05")
+        pytest.skip("real data absent: kitti_bev/05 is not in the folder that BEV_LOC_DATA names")
     describer = make_describer(PlaceConfig(descriptor="fused"), GRID)
     here, turned = [], []
     for frame in range(0, 2000, 100):
@@ -247,7 +247,7 @@ def test_the_running_system_needs_no_torch():
 def test_real_clouds_of_the_rasteriser_fit(data: Path):
     scans = sorted((data / "kitti_scans" / "00" / "velodyne").glob("*.bin"))
     if not scans:
-        pytest.skip("real data absent: kitti_scans")
+        pytest.skip("real data absent: kitti_scans is not in the folder that BEV_LOC_DATA names")
     describer = make_describer(PlaceConfig(descriptor="fused"), BevConfig())
     rows = [
         describer.describe(rasterise(np.fromfile(scan, np.float32).reshape(-1, 4)[:, :3], BevConfig())) for scan in scans[:4]

@@ -1,15 +1,12 @@
 """line_node as users run it: camera images in, segments out."""
 
 import array
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
-if find_spec("onnxruntime") is None:
-    pytest.skip("the learned detector needs onnxruntime", allow_module_level=True)
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2

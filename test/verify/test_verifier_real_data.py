@@ -59,7 +59,7 @@ def _keyframe(id: int, points: np.ndarray, T_odom_kf: np.ndarray) -> Keyframe:
 def laps(data: Path) -> Laps:
     folder = data / "mulran_riverside02"
     if not folder.is_dir():
-        pytest.skip("real data absent: mulran_riverside02")
+        pytest.skip("real data absent: mulran_riverside02 is not in the folder that BEV_LOC_DATA names")
     keyframes = {}
     for name, offset in (("lap1", 0), ("lap2", LAP2)):
         archive = np.load(folder / f"{name}.npz")
@@ -182,7 +182,7 @@ def test_every_accepted_closure_between_the_laps_agrees_with_the_table(laps: Lap
 def city(data: Path) -> list[Keyframe]:
     folder = data / "hdl64_city"
     if not folder.is_dir():
-        pytest.skip("real data absent: hdl64_city")
+        pytest.skip("real data absent: hdl64_city is not in the folder that BEV_LOC_DATA names")
     last_line = (folder / "velodyne_config.txt").read_text().strip().splitlines()[-1]
     elevation = -np.radians([float(word) for word in last_line.replace(",", " ").split()[5:69]])[:, None]
     azimuth = np.pi - (np.arange(870) + 0.5) * 2 * np.pi / 870
