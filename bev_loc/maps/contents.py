@@ -9,6 +9,7 @@ from ..config import BevConfig, Config
 from ..errors import MapError
 from ..records import Closure, Keyframe
 
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
     """What of a keyframe is always in memory."""

@@ -5,7 +5,6 @@ import numpy as np
 from bev_loc.bev.keypoints import detect, to_grey
 from bev_loc.records import BevImage
 
-
 CORNERS = [(20, 30), (20, 59), (39, 30), (39, 59)]
 
 

@@ -16,10 +16,10 @@ from bev_loc.config import BevConfig, Config, KeyframeConfig, PlaceConfig
 from bev_loc.errors import BevLocError, MapError, OutputError
 from bev_loc.geometry import se3
 from bev_loc.maps.bundle import MapBundle, check, load_map, save_map
-from bev_loc.maps.contents import entry
 from bev_loc.place.describe import make_describer
 from bev_loc.place.keyframes import KeyframeStore
-from bev_loc.records import Closure, Keyframe, Odometry, OdometryHealth
+from bev_loc.records import Keyframe
+
 
 @pytest.fixture(scope="module")
 def bundle() -> MapBundle:

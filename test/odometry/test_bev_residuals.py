@@ -8,8 +8,8 @@ from bev_loc.geometry import se3, so3
 from bev_loc.odometry.bev_matching import MapImage
 from bev_loc.odometry.bev_residuals import SIGMA_M, BevMatches
 from bev_loc.odometry.local_map import LayeredMap
-from bev_loc.odometry.update import BevHelp, Prediction, register
 from bev_loc.odometry.sweep import ConstantTwist, sweep_of
+from bev_loc.odometry.update import BevHelp, Prediction, register
 
 
 def some_matches(rng: np.random.Generator, T: np.ndarray, count: int = 40) -> BevMatches:

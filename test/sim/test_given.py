@@ -8,8 +8,8 @@ import pytest
 from bev_loc.errors import SourceError
 from bev_loc.geometry import se3
 from bev_loc.geometry.trajectory import align, write_tum
-from bev_loc.sim.imu import ImuModel, felt, measured, sample_times
 from bev_loc.sim.given import RecordedImu, read_poses
+from bev_loc.sim.imu import ImuModel, felt, measured, sample_times
 from bev_loc.sim.options import SimOptions, parse
 from bev_loc.sim.simulation import simulate
 from bev_loc.sim.smooth import level_revisits, smooth_ins
