@@ -1,19 +1,20 @@
 """The map that a run writes as it goes; a disk that is full or gone is said, and the run goes on."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import OutputError
-from ..localizer import Localizer
-from ..maps.writer import MapWriter
-from ..records import Step
+from .errors import OutputError
+from .localizer import Localizer
+from .maps.writer import MapWriter
+from .records import Step
 
 
 class GrowingMap:
     """Keeps the folder up to date with the localizer's map, keyframe by keyframe."""
 
-    def __init__(self, path: Path, localizer: Localizer) -> None:
+    def __init__(self, path: Path, localizer: Localizer, say: Callable[[str], None]) -> None:
         """OutputError when the folder cannot be written: before the work, not after it."""
+        self.path, self._say = path, say
         self._localizer = localizer
         self._writer = MapWriter(path, localizer.bundle())
         self._unplaced = False  # keyframes were made whose place was not known
@@ -36,7 +37,7 @@ class GrowingMap:
                 self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures)
         except OutputError as error:
             if not self.failures:
-                print(f"bev_loc: the map is not being saved, the run goes on: {error}", file=sys.stderr)
+                self._say(f"the map is not being saved, the run goes on: {error}")
             self.failures += 1
 
     def finish(self) -> str:

@@ -25,7 +25,6 @@ from .searching import Search
 from .stages import Stages
 from .verify.verifier import Verifier
 
-
 RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
 
 
@@ -157,6 +156,19 @@ class Localizer:
         """(N,) stamps and (N, 4, 4) T_map_base of every pose whose place is known, as the graph sees it now."""
         return self._history.resolve(self._back_end.graph.T_map_kf)
 
+    def places(self) -> dict[int, np.ndarray]:
+        """(4, 4) T_map_kf by id of every keyframe of the map as it stands; cheaper than `bundle`."""
+        if self._known_map is not None and not self._mapping:
+            return self._known_map.T_map_kf
+        return self._back_end.graph.places()
+
+    def closures(self) -> tuple[Closure, ...]:
+        """The map's closures, as `bundle` has them."""
+        if self._known_map is not None and not self._mapping:
+            return self._known_map.closures
+        graph = self._back_end.graph
+        return tuple(closure for closure in graph.closures if graph.misfit(closure) is not None)
+
     def bundle(self) -> MapBundle:
         """The map as it stands: what `save_map` writes. While only localizing, the map that was given.
 
@@ -173,7 +185,7 @@ class Localizer:
         return MapBundle(
             entries=entries,
             keyframes=self._keyframes.all(),
-            closures=tuple(c for c in graph.closures if graph.misfit(c) is not None),
+            closures=self.closures(),
             bev=self._config.bev,
             describer=self._describer.name,
         )

@@ -15,6 +15,7 @@ from ..evaluation.report import Report
 from ..evaluation.run_record import RunRecord, run_system
 from ..evaluation.trajectory import Trajectory, TrajectoryErrors, compare
 from ..geometry import se3
+from ..growing_map import GrowingMap
 from ..localizer import Localizer
 from ..maps.bundle import load_map
 from ..records import Step
@@ -22,7 +23,6 @@ from ..sources.base import Item, Source
 from ..sources.open import open_source
 from . import outputs
 from .events import FILE, EventLog
-from .growing_map import GrowingMap
 from .interruption import Interruption
 
 
@@ -84,7 +84,7 @@ class Session:
         growing = None
         if save_map_path:
             outputs.claim_map(save_map_path)
-            growing = GrowingMap(save_map_path, localizer)
+            growing = GrowingMap(save_map_path, localizer, lambda said: print(f"bev_loc: {said}", file=sys.stderr))
         return cls(
             source=source, localizer=localizer, config=config, out=out, save_map_path=save_map_path, title=title,
             growing=growing,

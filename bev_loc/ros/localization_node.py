@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import TypeVar
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry as OdometryMessage
@@ -28,6 +29,7 @@ from .managed_node import ManagedNode
 from .map_outputs import MapOutputs
 from .pairing import Pairing
 from .params import Parameters
+from .pose_outputs import PoseOutputs
 from .runner import run
 from .session import Session
 from .tf import Tf
@@ -37,6 +39,7 @@ from .watched_topic import WatchedTopic
 from .worker import Worker
 
 Pair = tuple[OdometryMessage, PointCloud2]
+Said = TypeVar("Said")
 _MOST_WAITING = 30  # pairs: a keyframe with a closure may take as long as several scans
 
 
@@ -49,7 +52,8 @@ class LocalizationNode:
         self._parameters = Parameters(self.node, "localization_node")
         self._parameters.on_change = self._on_change
         config = self._parameters.config
-        self._outputs = MapOutputs(self.node, config.ros, Tf(self.node, send=config.ros.publish_tf, listen=False))
+        self._poses = PoseOutputs(self.node, config.ros, Tf(self.node, send=config.ros.publish_tf, listen=False))
+        self._outputs = MapOutputs(self.node, config.ros)
         self._session = Session(self._parameters, self._outputs)
         self._worker: Worker[Pair] | None = None
         self._pairs: Pairing[OdometryMessage, PointCloud2] = Pairing()
@@ -61,8 +65,8 @@ class LocalizationNode:
         self._begun_ns: int | None = None  # of the pose with which the odometry began, once it said so
         self._jumps = on_backward_jump(self.node, self._on_jump)
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
-        services = {"save_map": self._session.save, "load_map": self._session.load,
-                    "relocalize": self._session.relocalize, "reset": self._session.reset}  # fmt: skip
+        services = {"save_map": self._session.save, "load_map": self._moving(self._session.load),
+                    "relocalize": self._moving(self._session.relocalize), "reset": self._moving(self._session.reset)}  # fmt: skip
         for name, action in services.items():
             self.node.create_service(Trigger, f"~/{name}", self._answering(action))
         if self._parameters.own("autostart"):
@@ -70,16 +74,17 @@ class LocalizationNode:
 
     def configure(self) -> None:
         """Load the map, check that one can be saved, compile what will be needed."""
-        self._session.begin()
+        self._moving(self._session.begin)()
         warm_up_localizer(self._parameters.config)
 
     def activate(self) -> None:
         """Listen and publish."""
         self._worker = Worker("localization", self._on_pair, _MOST_WAITING)
         self._watched = (WatchedTopic(self.node, "odometry", OdometryMessage), WatchedTopic(self.node, "cloud_deskewed", PointCloud2))
-        self._clouds = qos.CloudSubscription(self.node, "cloud_deskewed", self._on_cloud)
-        self._odometry = self.node.create_subscription(OdometryMessage, "odometry", self._on_odometry, qos.RESULT)
+        # in this order: when several have come, the executor takes them in the order of their subscriptions
         self._begins = self.node.create_subscription(Header, "odometry_begun", self._on_begun, qos.RESULT)
+        self._odometry = self.node.create_subscription(OdometryMessage, "odometry", self._on_odometry, qos.RESULT)
+        self._clouds = qos.CloudSubscription(self.node, "cloud_deskewed", self._on_cloud)
         self._hints = self.node.create_subscription(PoseWithCovarianceStamped, "initialpose", self._on_hint, qos.RESULT)
 
     def deactivate(self) -> None:
@@ -96,6 +101,7 @@ class LocalizationNode:
     def cleanup(self) -> None:
         """Forget the map."""
         self._session.end()
+        self._poses.forget()
         self._last = None
 
     def close(self) -> None:
@@ -121,14 +127,16 @@ class LocalizationNode:
         self._stamps.forget()
         self._last = None
         self._counts["time went back"] += 1
-        self.node.get_logger().warning(f"{why}: {self._session.begin_drive()}")
+        self.node.get_logger().warning(f"{why}: {self._moving(self._session.begin_drive)()}")
 
     def _on_odometry(self, message: OdometryMessage) -> None:
         self._watched[0].seen()
+        self._poses.on_odometry(message)
         self._offer(self._pairs.add_first(stamp_ns(message.header.stamp), message))
 
     def _on_begun(self, message: Header) -> None:
         self._begun_ns = stamp_ns(message.stamp)
+        self._poses.on_begun(self._begun_ns)
 
     def _on_cloud(self, message: PointCloud2) -> None:
         self._watched[1].seen()
@@ -165,6 +173,7 @@ class LocalizationNode:
         before = localizer.state
         step = localizer.on_odometry(odometry)
         self._last = step
+        self._poses.place(step.T_map_odom, pair[0])
         if any(closure.accepted for closure in step.closures):
             self._last_found_ns, self._overlap = step.stamp_ns, max(c.overlap for c in step.closures if c.accepted)
         self._counts.update({"processed": 1, "keyframes": int(step.keyframe is not None)})
@@ -186,6 +195,17 @@ class LocalizationNode:
                 self._session.hint(T_map_base)
         except BevLocError as error:
             self.node.get_logger().warning(f"initial pose ignored: {error}")
+
+    def _moving(self, action: Callable[[], Said]) -> Callable[[], Said]:
+        """`action`, after which poses follow the place that the session knows then."""
+
+        def act() -> Said:
+            said = action()
+            self._poses.forget()
+            self._poses.place(self._session.localizer.T_map_odom)
+            return said
+
+        return act
 
     def _answering(self, action: Callable[[], str]) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
         """A service that says what the action says, or the sentence of its error."""

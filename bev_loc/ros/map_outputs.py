@@ -1,9 +1,10 @@
-"""What localization shows: pose, path, map cloud, BEV image, closures, state."""
+"""What localization shows of the map: path, map cloud, BEV image, closures, state. The pose is in `pose_outputs`."""
 
+import time
 from collections.abc import Iterable
 
 import numpy as np
-from geometry_msgs.msg import Point, PoseWithCovarianceStamped
+from geometry_msgs.msg import Point
 from nav_msgs.msg import Path
 from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
@@ -13,37 +14,52 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ..config import RosConfig
 from ..localizer import Localizer
 from ..maps.contents import MapBundle
-from ..records import Closure, Keyframe, Step
+from ..records import Closure, Step
 from . import qos
-from .conversions import cloud_message, header, image_message, path_message, pose_with_covariance
+from .conversions import cloud_message, header, image_message, path_message
 from .map_cloud import MapCloud
-from .tf import Tf
 
 _PATH_PERIOD_S = 1.0
+_MOST_CLOSURES = 1000  # drawn of those in the map
+_LEAST_PAUSE = 20.0  # times what the last one took: however big the map, drawing it stays below 5 % of one core
 _LOOP_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.9)
 _HIT_COLOUR = ColorRGBA(r=1.0, g=0.6, b=0.0, a=0.9)
 
 
-class MapOutputs:
-    """The publishers of the localization node; nothing goes out before the place in the map is known."""
+class Pace:
+    """When something may be shown again: after its period in the stamps' time, and never at a cost that adds up."""
 
-    def __init__(self, node: Node, config: RosConfig, tf: Tf) -> None:
+    def __init__(self) -> None:
+        self._shown_ns = -(2**62)
+        self._rested_s = 0.0  # on the monotonic clock
+
+    def due(self, stamp_ns: int, period_s: float) -> bool:
+        """Whether it is time; stamps that went back begin anew."""
+        passed = not self._shown_ns <= stamp_ns < self._shown_ns + period_s * 1e9
+        return passed and time.monotonic() >= self._rested_s
+
+    def shown(self, stamp_ns: int, since_s: float) -> None:
+        """It was made and sent since `since_s` (monotonic)."""
+        now_s = time.monotonic()
+        self._shown_ns, self._rested_s = stamp_ns, now_s + _LEAST_PAUSE * (now_s - since_s)
+
+
+class MapOutputs:
+    """Publishers of the localization node; nothing goes out before the place in the map is known."""
+
+    def __init__(self, node: Node, config: RosConfig) -> None:
         self._config = config
-        self._tf = tf
         self._state = node.create_publisher(String, "state", qos.LATCHED)
-        self._pose = node.create_publisher(PoseWithCovarianceStamped, "pose", qos.RESULT)
         self._path = node.create_publisher(Path, "path", qos.LATCHED)
         self._map_points = node.create_publisher(PointCloud2, "map_points", qos.LATCHED)
         self._image = node.create_publisher(Image, "bev_image", qos.RESULT)
         self._closures = node.create_publisher(MarkerArray, "loop_closures", qos.LATCHED)
         self._cloud = MapCloud()
-        self._map_points_ns = -(2**62)  # stamp of the last map cloud
-        self._path_ns = -(2**62)
+        self._map_pace, self._path_pace = Pace(), Pace()
 
     def start(self, localizer: Localizer, known_map: MapBundle | None) -> None:
         """A new localizer: show its state and the map it was given."""
-        self._cloud = MapCloud()
-        self._map_points_ns = self._path_ns = -(2**62)
+        self._cloud, self._map_pace, self._path_pace = MapCloud(), Pace(), Pace()
         self._state.publish(String(data=localizer.state.value))
         if known_map is not None:
             for entry in known_map.entries:
@@ -53,44 +69,41 @@ class MapOutputs:
 
     def show(self, localizer: Localizer, step: Step) -> None:
         """Publish what one step brought."""
-        frames, T_map_odom, odometry = self._config, step.T_map_odom, step.odometry
         self._state.publish(String(data=step.state.value))
-        if step.keyframe is not None:
-            self._image.publish(image_message(step.keyframe.image, step.stamp_ns, frames.base_frame))
-            self._cloud.add(step.keyframe.id, step.keyframe.points_kf)
-        if T_map_odom is None or odometry is None:
+        if step.keyframe is None:
             return
-        T_map_base = T_map_odom @ odometry.T_odom_base
-        if frames.standalone_tf:
-            self._tf.send(T_map_base, step.stamp_ns, frames.map_frame, frames.base_frame)
-        else:
-            self._tf.send(T_map_odom, step.stamp_ns, frames.map_frame, frames.odom_frame)
-        self._pose.publish(pose_with_covariance(T_map_base, odometry.covariance, step.stamp_ns, frames.map_frame))
-        if step.keyframe is not None:
-            self._show_map(localizer, step, step.keyframe)
+        self._image.publish(image_message(step.keyframe.image, step.stamp_ns, self._config.base_frame))
+        self._cloud.add(step.keyframe.id, step.keyframe.points_kf)
+        if step.T_map_odom is None:
+            return
+        if self._path_pace.due(step.stamp_ns, _PATH_PERIOD_S):
+            self._show_path(localizer, step.stamp_ns)
+        map_due = self._map_pace.due(step.stamp_ns, self._config.map_points_period_s)
+        if map_due or any(closure.accepted for closure in step.closures):
+            self._show_map(localizer, step, with_points=map_due)
 
-    def _show_map(self, localizer: Localizer, step: Step, keyframe: Keyframe) -> None:
-        map_frame = self._config.map_frame
-        if self._due(step.stamp_ns, self._path_ns, _PATH_PERIOD_S):
-            self._path_ns = step.stamp_ns
-            stamps_ns, T_map_base = localizer.trajectory()
-            if len(stamps_ns):
-                self._path.publish(path_message(stamps_ns, T_map_base, map_frame))
+    def _show_path(self, localizer: Localizer, stamp_ns: int) -> None:
+        begin_s = time.monotonic()
+        stamps_ns, T_map_base = localizer.trajectory()
+        if len(stamps_ns):
+            self._path.publish(path_message(stamps_ns, T_map_base, self._config.map_frame))
+        self._path_pace.shown(stamp_ns, begin_s)
+
+    def _show_map(self, localizer: Localizer, step: Step, *, with_points: bool) -> None:
+        begin_s, T_map_kf, keyframe = time.monotonic(), localizer.places(), step.keyframe
+        if with_points:
+            points_map = self._cloud.points_map(T_map_kf)
+            self._map_points.publish(cloud_message(points_map, step.stamp_ns, self._config.map_frame))
         accepted = [closure for closure in step.closures if closure.accepted]
-        map_due = self._due(step.stamp_ns, self._map_points_ns, self._config.map_points_period_s)
-        if not (accepted or map_due):
-            return
-        bundle = localizer.bundle()
-        T_map_kf = bundle.T_map_kf
-        if map_due:
-            self._map_points_ns = step.stamp_ns
-            self._map_points.publish(cloud_message(self._cloud.points_map(T_map_kf), step.stamp_ns, map_frame))
         here = {keyframe.id: step.T_map_odom @ keyframe.T_odom_kf}
+        loops = localizer.closures()
         markers = [
-            self._lines("loops", step.stamp_ns, bundle.closures, T_map_kf, _LOOP_COLOUR),
+            self._lines("loops", step.stamp_ns, loops[:: -(-len(loops) // _MOST_CLOSURES) or 1], T_map_kf, _LOOP_COLOUR),
             self._lines("hits", step.stamp_ns, accepted, T_map_kf | here, _HIT_COLOUR),
         ]
         self._closures.publish(MarkerArray(markers=markers))
+        if with_points:
+            self._map_pace.shown(step.stamp_ns, begin_s)
 
     def _lines(self, name: str, stamp_ns: int, closures: Iterable[Closure], T_map_kf: dict[int, np.ndarray], colour: ColorRGBA) -> Marker:
         marker = Marker(header=header(stamp_ns, self._config.map_frame), ns=name, type=Marker.LINE_LIST, color=colour)
@@ -103,7 +116,3 @@ class MapOutputs:
         ]
         marker.action = Marker.ADD if marker.points else Marker.DELETE
         return marker
-
-    @staticmethod
-    def _due(now_ns: int, last_ns: int, period_s: float) -> bool:
-        return not last_ns <= now_ns < last_ns + period_s * 1e9

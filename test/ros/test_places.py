@@ -27,7 +27,7 @@ from bev_loc.maps.bundle import save_map
 from bev_loc.records import Odometry
 from bev_loc.ros import qos
 from bev_loc.ros.conversions import cloud_message, cloud_points, header, odometry_message, pose_matrix, stamp_ns, transform_matrix
-from bev_loc.ros.map_outputs import MapOutputs
+from bev_loc.ros.pose_outputs import PoseOutputs
 from bev_loc.ros.tf import Tf
 
 pytestmark = pytest.mark.ros
@@ -161,10 +161,10 @@ def test_alone_the_pose_is_the_one_transform(with_tf2, ros, world):
     from tf2_msgs.msg import TFMessage
 
     sent, poses = ros.collect(TFMessage, "/tf"), ros.collect(PoseWithCovarianceStamped, "pose")
-    outputs = MapOutputs(ros.node, RosConfig(standalone_tf=True), Tf(ros.node, send=True, listen=False))
-    localizer = Localizer(CONFIG)
+    outputs = PoseOutputs(ros.node, RosConfig(standalone_tf=True), Tf(ros.node, send=True, listen=False))
+    outputs.place(np.eye(4))
     for odometry in drive(world, square_drive(8.0), seed=1):
-        outputs.show(localizer, localizer.on_odometry(odometry))
+        outputs.on_odometry(odometry_message(odometry, "odom", "base_link"))
     ros.spin_until(lambda: len(sent) == len(poses) == 4, "a transform with every pose")
     transforms = [t for message in sent for t in message.transforms]
     assert {(t.header.frame_id, t.child_frame_id) for t in transforms} == {("map", "base_link")}
