@@ -34,7 +34,8 @@ class GrowingMap:
                 self._unplaced = False
             else:
                 closures = tuple(closure for closure in step.closures if closure.accepted)
-                self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures)
+                moved = self._localizer.bundle().T_map_kf if closures else None
+                self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures, moved)
         except OutputError as error:
             if not self.failures:
                 self._say(f"the map is not being saved, the run goes on: {error}")

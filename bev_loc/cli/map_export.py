@@ -20,11 +20,17 @@ _PCD = (
 
 
 def export_map(bundle: MapBundle, path: Path, voxel_m: float) -> int:
-    """Writes the map's cloud (.ply, .pcd) or its keyframes' poses (.tum); the number of points or poses."""
+    """Writes the map's cloud (.ply, .pcd), its keyframes' poses (.tum) or a picture (.png); the number of points or poses.
+
+    The picture shows all keyframes: their number is returned.
+    """
     headers = {".ply": _PLY, ".pcd": _PCD}
-    if path.suffix not in (*headers, ".tum"):
-        raise OutputError(f"{path}: expected a name that ends in .ply, .pcd or .tum")
+    if path.suffix not in (*headers, ".tum", ".png"):
+        raise OutputError(f"{path}: expected a name that ends in .ply, .pcd, .tum or .png")
     try:
+        if path.suffix == ".png":
+            path.write_bytes(_picture(bundle))
+            return len(bundle.entries)
         if path.suffix == ".tum":
             stamps_ns = np.array([entry.stamp_ns for entry in bundle.entries], np.int64)
             write_tum(path, stamps_ns, np.array([entry.T_map_kf for entry in bundle.entries]))
@@ -35,6 +41,16 @@ def export_map(bundle: MapBundle, path: Path, voxel_m: float) -> int:
         return len(points_map)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+
+
+def _picture(bundle: MapBundle) -> bytes:
+    from ..viz.map_view import draw_map
+
+    nowhere = np.zeros((0, 4, 4))
+    return draw_map(
+        bundle, trajectory=nowhere, odometry=nowhere, truth=None, closures=list(bundle.closures), own_session=None,
+        places=bundle.T_map_kf,
+    )  # fmt: skip
 
 
 def merged_cloud(bundle: MapBundle, voxel_m: float) -> np.ndarray:

@@ -56,10 +56,8 @@ def entry(keyframe: Keyframe, T_map_kf: np.ndarray) -> Entry:
 def check(bundle: MapBundle, config: Config, describer: str, weights_sha256: str | None = None) -> None:
     """MapError unless images and descriptors made under `config` can be compared with the map's."""
     if bundle.bev != config.bev:
-        ours, theirs = config.bev, bundle.bev
         raise MapError(
-            f"the map was made with images of +-{theirs.range_m:g} m at {theirs.cell_m:g} m (counts to {theirs.max_count}), "
-            f"this configuration makes +-{ours.range_m:g} m at {ours.cell_m:g} m (counts to {ours.max_count}); "
+            f"the map was made with {_grid(bundle.bev)}, this configuration makes {_grid(config.bev)}; "
             "set section 'bev' to the map's values or make the map anew"
         )
     if bundle.describer != describer:
@@ -69,6 +67,25 @@ def check(bundle: MapBundle, config: Config, describer: str, weights_sha256: str
         )
     if bundle.weights_sha256 != weights_sha256:
         raise MapError(
-            f"the map's descriptors come from other weights ({str(bundle.weights_sha256)[:12]}, "
-            f"here {str(weights_sha256)[:12]}); use the map's weights or make the map anew"
+            f"the map's descriptors come from other weights ({_short(bundle.weights_sha256)}, "
+            f"here {_short(weights_sha256)}); use the map's weights or make the map anew"
         )
+
+
+def check_alike(a: MapBundle, b: MapBundle) -> None:
+    """MapError unless images and descriptors of two maps can be compared."""
+    for what, ours, theirs in (
+        ("images", _grid(a.bev), _grid(b.bev)),
+        ("places", f"described by '{a.describer}'", f"described by '{b.describer}'"),
+        ("descriptors", f"of weights {_short(a.weights_sha256)}", f"of weights {_short(b.weights_sha256)}"),
+    ):
+        if ours != theirs:
+            raise MapError(f"the maps' {what} cannot be compared: one has {ours}, the other {theirs}; make one of them anew")
+
+
+def _grid(bev: BevConfig) -> str:
+    return f"images of +-{bev.range_m:g} m at {bev.cell_m:g} m (counts to {bev.max_count})"
+
+
+def _short(weights_sha256: str | None) -> str:
+    return str(weights_sha256)[:12]

@@ -1,12 +1,13 @@
 """What was added to a map since its table was written: a line a keyframe, a line a closure, each with its checksum.
 
-A writer killed in a line leaves one that does not match its checksum: it and what follows are not read.
+A writer killed in a line leaves one at the end that does not match its checksum: it is not read.
 """
 
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,29 @@ class Added:
     T_map_kf: np.ndarray  # (4, 4)
 
 
-def write(path: Path, added: Added, closures: tuple[Closure, ...]) -> None:
-    """Append a keyframe and its closures, down to the disk; OutputError when that fails."""
-    content = {"file": added.file, "sha256": added.sha256, "T_map_kf": added.T_map_kf.tolist()}
-    rows = [content] + [{"closure": _closure_row(closure)} for closure in closures]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A file of places (`places`) that holds for all keyframes before this line."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Journal:
+    """What whole lines say."""
+
+    keyframes: tuple[Added, ...] = ()
+    closures: tuple[Closure, ...] = ()
+    places: Moved | None = None  # the last one
+    damaged: int = 0  # lines that differ from their checksums, though whole ones follow: no writer leaves such
+
+
+def write(path: Path, added: Added, closures: tuple[Closure, ...], moved: Moved | None = None) -> None:
+    """Append what moved, then a keyframe and its closures, down to the disk; OutputError when that fails."""
+    rows: list[dict[str, Any]] = [] if moved is None else [{"places": moved.file, "sha256": moved.sha256}]
+    rows += [{"file": added.file, "sha256": added.sha256, "T_map_kf": added.T_map_kf.tolist()}]
+    rows += [{"closure": _closure_row(closure)} for closure in closures]
     lines = []
     for row in rows:
         text = json.dumps(row)
@@ -43,22 +63,24 @@ def write(path: Path, added: Added, closures: tuple[Closure, ...]) -> None:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from None
 
 
-def read(path: Path) -> tuple[list[Added], list[Closure]]:
-    """What whole lines say, up to the first that is not whole; nothing when there is no journal yet."""
-    added: list[Added] = []
-    closures: list[Closure] = []
+def read(path: Path) -> Journal:
+    """What whole lines say; nothing when there is no journal yet. Half a line at the end is what a killed writer leaves."""
     if not path.is_file():
-        return added, closures
+        return Journal()
+    added, closures, moved, damaged, half = [], [], None, 0, 0
     for line in path.read_bytes().splitlines():
         checksum, _, text = line.partition(b" ")
         if checksum.decode(errors="replace") != sha256(text)[:_DIGITS]:
-            break
-        row = json.loads(text)
+            half += 1
+            continue
+        damaged, half, row = damaged + half, 0, json.loads(text)
         if "closure" in row:
             closures.append(_closure(row["closure"]))
+        elif "places" in row:
+            moved = Moved(file=row["places"], sha256=row["sha256"])
         else:
             added.append(Added(file=row["file"], sha256=row["sha256"], T_map_kf=np.array(row["T_map_kf"], float)))
-    return added, closures
+    return Journal(keyframes=tuple(added), closures=tuple(closures), places=moved, damaged=damaged)
 
 
 _EVIDENCE = ("descriptor_distance", "inliers", "score", "overlap", "rmse_m")

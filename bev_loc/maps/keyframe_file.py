@@ -1,6 +1,7 @@
 """One keyframe as one file: a line of JSON with its poses, then images (PNG), cloud and descriptor."""
 
 import json
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,9 +10,11 @@ from ..errors import MapError
 from ..place.keyframes import HEIGHT_QUANTUM_M
 from ..records import BevImage, Keyframe
 from . import cloud_codec
+from .contents import Entry
 
 _MAGIC = b"bev_loc keyframe 1\n"
 _PARTS = ("counts", "heights", "cloud", "descriptor")
+_UNREADABLE = (ValueError, KeyError, TypeError, cv2.error)
 
 
 def encode(keyframe: Keyframe) -> bytes:
@@ -37,14 +40,7 @@ def encode(keyframe: Keyframe) -> bytes:
 def decode(data: bytes, where: str) -> Keyframe:
     """The keyframe in a file's content; MapError names `where` when it is not one."""
     try:
-        if not data.startswith(_MAGIC):
-            raise ValueError("it does not begin as a keyframe file of version 1")
-        end = data.index(b"\n", len(_MAGIC))
-        header = json.loads(data[len(_MAGIC) : end])
-        parts, at = {}, end + 1
-        for name in _PARTS:
-            parts[name] = data[at : at + header["bytes"][name]]
-            at += header["bytes"][name]
+        header, parts = _split(data)
         return Keyframe(
             id=header["id"],
             session=header["session"],
@@ -56,8 +52,38 @@ def decode(data: bytes, where: str) -> Keyframe:
             descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
             path_m=header["path_m"],
         )
-    except (ValueError, KeyError, TypeError, cv2.error) as error:
+    except _UNREADABLE as error:
         raise MapError(f"{where}: is not a readable keyframe ({error}); restore the map from a copy") from None
+
+
+def decode_entry(data: bytes, where: str, T_map_kf: np.ndarray) -> Entry:
+    """What stays in memory of the keyframe in a file's content, at its (4, 4) place; errors as in `decode`."""
+    try:
+        header, parts = _split(data)
+        return Entry(
+            id=header["id"],
+            session=header["session"],
+            stamp_ns=header["stamp_ns"],
+            T_odom_kf=np.array(header["T_odom_kf"], float).reshape(4, 4),
+            T_map_kf=T_map_kf,
+            path_m=header["path_m"],
+            descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
+        )
+    except _UNREADABLE as error:
+        raise MapError(f"{where}: is not a readable keyframe ({error}); restore the map from a copy") from None
+
+
+def _split(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Header and parts; one of `_UNREADABLE` when there are none."""
+    if not data.startswith(_MAGIC):
+        raise ValueError("it does not begin as a keyframe file of version 1")
+    end = data.index(b"\n", len(_MAGIC))
+    header = json.loads(data[len(_MAGIC) : end])
+    parts, at = {}, end + 1
+    for name in _PARTS:
+        parts[name] = data[at : at + header["bytes"][name]]
+        at += header["bytes"][name]
+    return header, parts
 
 
 def _heights_to_code(heights_m: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Keyframes: when one is due, how it is made from an odometry result, and the clouds around it."""
+"""Keyframes: when one is due, how it is made from an odometry result, and where it is found again."""
 
-from collections import ChainMap, OrderedDict
+from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
 from typing import cast
 
@@ -14,11 +14,10 @@ from ..geometry import se3, so3
 from ..records import BevImage, Keyframe, Odometry
 from .compact import compact
 from .describe import Describer
+from .submaps import Submaps
 
 HEIGHT_QUANTUM_M = 0.01  # what is kept is rounded when made, so that a saved map equals the running one
 MIN_POINTS = 50  # fewer describe nothing
-_NEIGHBOUR_GAP_M = 20.0  # keyframes farther apart along the path share too little to be merged
-_SUBMAPS_KEPT = 8
 
 
 class KeyframeStore:
@@ -36,11 +35,10 @@ class KeyframeStore:
     ) -> None:
         """`own` is where the keyframes of this run go; by default they stay in memory as they are."""
         self._config, self._bev, self._describer = keyframes, bev, describer
-        self._reach = submap_keyframes
         self._shelf: Mapping[int, Keyframe] = shelf if shelf is not None else {}
         self._own: MutableMapping[int, Keyframe] = own if own is not None else {}
         self._last: Keyframe | None = None
-        self._submaps: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._submaps = Submaps(self.get, submap_keyframes, keyframes.voxel_m)
 
     def reconfigure(self, keyframes: KeyframeConfig) -> None:
         """Other distances between keyframes from now on."""
@@ -78,8 +76,7 @@ class KeyframeStore:
         if keyframe.id in self:
             raise MapError(f"keyframe {keyframe.id} is already in the map; ids must be unique")
         self._own[keyframe.id] = keyframe
-        for id in range(keyframe.id - self._reach, keyframe.id + self._reach + 1):
-            self._submaps.pop(id, None)  # it has a new neighbour
+        self._submaps.forget_around(keyframe.id)
 
     def get(self, id: int) -> Keyframe:
         """The keyframe of this id, read from the map if need be; MapError when it is damaged or unknown."""
@@ -102,35 +99,7 @@ class KeyframeStore:
 
     def submap_kf(self, id: int) -> np.ndarray:
         """(N, 3) float32 cloud of keyframe `id` and its neighbours along the path, in its frame."""
-        if id not in self._submaps:
-            self._submaps[id] = self._merge(id)
-            if len(self._submaps) > _SUBMAPS_KEPT:
-                self._submaps.popitem(last=False)
-        self._submaps.move_to_end(id)
-        return self._submaps[id]
-
-    def _merge(self, id: int) -> np.ndarray:
-        centre = self.get(id)
-        T_kf_odom = se3.inverse(centre.T_odom_kf)
-        clouds = [centre.points_kf]
-        for direction in (-1, 1):
-            last = centre
-            for step in range(1, self._reach + 1):
-                neighbour = self._neighbour(id + direction * step)
-                if neighbour is None:
-                    break
-                if neighbour.session != centre.session or abs(neighbour.path_m - last.path_m) > _NEIGHBOUR_GAP_M:
-                    break
-                clouds.append(se3.apply(T_kf_odom @ neighbour.T_odom_kf, neighbour.points_kf))
-                last = neighbour
-        return downsample(np.concatenate(clouds), self._config.voxel_m)
-
-    def _neighbour(self, id: int) -> Keyframe | None:
-        """The keyframe, unless there is none or a damaged map cannot show it: a submap does without."""
-        try:
-            return self.get(id)
-        except MapError:
-            return None
+        return self._submaps.submap_kf(id)
 
     def _path_m(self, odometry: Odometry) -> float:
         if self._last is None:

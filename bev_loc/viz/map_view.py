@@ -1,6 +1,6 @@
 """A map seen from above: clouds by height, paths, closures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ _PIXELS = 1400  # of the longer side
 _PIXEL_M = 0.2  # not finer: single points would vanish
 _POINTS = 6_000_000  # more would not be seen, and takes long
 _HEIGHT_PERCENT = (2, 97)  # the colours span this share of the heights
+_DRIVES = (picture.INK, picture.OPTIMISED, picture.ODOMETRY, "#7048e8", "#0c8599", "#a61e4d")  # where nothing else is drawn
 
 
 def draw_map(
@@ -42,7 +43,7 @@ def draw_map(
         figure = Figure(figsize=picture.equal_axes_size(high - low), layout="constrained")
         axes = figure.subplots()
         _draw_clouds(axes, bundle, low, high)
-        _draw_earlier_sessions(axes, bundle, earlier)
+        _draw_earlier_sessions(axes, bundle, earlier, _DRIVES if own_session is None else (picture.INK,))
         if len(odometry):
             axes.plot(*odometry[:, :2, 3].T, color=picture.ODOMETRY, lw=1.3, ls=(0, (4, 2)), label="odometry alone")
         if truth is not None:
@@ -96,10 +97,10 @@ def _draw_clouds(axes: Axes, bundle: MapBundle, low: np.ndarray, high: np.ndarra
     bar.outline.set_visible(False)
 
 
-def _draw_earlier_sessions(axes: Axes, bundle: MapBundle, earlier: set[int]) -> None:
-    for session in sorted(earlier):
+def _draw_earlier_sessions(axes: Axes, bundle: MapBundle, earlier: set[int], colours: Sequence[str]) -> None:
+    for number, session in enumerate(sorted(earlier)):
         path = np.array([entry.T_map_kf[:2, 3] for entry in bundle.entries if entry.session == session])
-        axes.plot(*path.T, color=picture.INK, lw=1.0, alpha=0.7, label=f"the map's drive {session}")
+        axes.plot(*path.T, color=colours[number % len(colours)], lw=1.0, alpha=0.7, label=f"the map's drive {session}")
 
 
 def _draw_closures(axes: Axes, T_map_kf: Mapping[int, np.ndarray], closures: list[Closure]) -> None:
