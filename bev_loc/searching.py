@@ -19,8 +19,7 @@ class Search:
         self._place, self._radius_m = config.place, config.localization.track_radius_m
         self._mapping = mapping
         self._index = PlaceIndex(dimension)
-        for entry in entries:
-            self._index.add(entry.id, entry.descriptor)
+        self._index.extend([entry.id for entry in entries], [entry.descriptor for entry in entries])
         self._ids = np.array([entry.id for entry in entries], np.int64)
         self._positions_m = np.array([entry.T_map_kf[:3, 3] for entry in entries], float).reshape(-1, 3)
         self._descriptors = {entry.id: entry.descriptor for entry in entries}

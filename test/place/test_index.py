@@ -1,4 +1,4 @@
-"""Exact search against brute force; ids, removal, shards."""
+"""Exact search against brute force; ids, removal, shards; large maps in inverted lists."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,15 @@ def _descriptors(count: int, dimension: int = 16) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _filled(rows: np.ndarray) -> PlaceIndex:
-    index = PlaceIndex(rows.shape[1])
+def _drive(count: int, dimension: int = 20) -> np.ndarray:
+    """Descriptors that change slowly along the way, as a drive's do, in the precision that keyframes keep."""
+    steps = np.random.default_rng(1).normal(size=(count + 8, dimension))
+    rows = sum(steps[n : n + count] for n in range(8))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+
+
+def _filled(rows: np.ndarray, **options: int) -> PlaceIndex:
+    index = PlaceIndex(rows.shape[1], **options)
     for n, row in enumerate(rows):
         index.add(10 * n, row)
     return index
@@ -64,3 +71,71 @@ def test_an_id_that_is_taken_and_a_foreign_length_are_named():
         index.add(20, _descriptors(1)[0])
     with pytest.raises(BevLocError, match="length 16"):
         index.search(0, np.zeros(8, np.float32), 1)
+
+
+def test_one_by_one_and_all_at_once_give_the_same():
+    rows = _drive(SHARD_ROWS + 50)
+    at_once = PlaceIndex(rows.shape[1])
+    at_once.extend([10 * n for n in range(len(rows))], rows)
+    for query in rows[::997]:
+        assert at_once.search(-1, query, 5) == _filled(rows).search(-1, query, 5)
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[np.ndarray, PlaceIndex]:
+    """Twice as many as an index that is exact below 5,000 searched one by one."""
+    rows = _drive(10_000)
+    return rows, _filled(rows, exact_below=5_000)
+
+
+def test_the_index_is_exact_until_there_are_many():
+    rows = _drive(300)
+    index = _filled(rows[:299], exact_below=300)
+    assert index.exact
+    index.add(7, rows[299])
+    assert not index.exact and len(index) == 300
+    assert index.search(-1, rows[299], 1)[0].match_id == 7 and index.search(-1, rows[40], 1)[0].match_id == 400
+
+
+def test_a_large_index_finds_what_brute_force_finds(large):
+    rows, index = large
+    rng = np.random.default_rng(2)
+    asked = rng.integers(0, len(rows), 200)
+    queries = rows[asked] + rng.normal(size=(200, rows.shape[1])).astype(np.float32) * 0.05
+    nearest = (np.square(rows).sum(1) - 2.0 * queries @ rows.T).argmin(1)
+    found = [index.search(-1, query, 3)[0] for query in queries]
+    right = np.array([candidate.match_id for candidate in found]) == 10 * nearest
+    assert right.mean() >= 0.99
+    distances = np.linalg.norm(queries - rows[nearest], axis=1)
+    np.testing.assert_allclose(np.array([c.distance for c in found])[right], distances[right], atol=1e-4)
+
+
+def test_a_large_index_never_answers_with_the_query_and_forgets_what_is_removed():
+    rows = _drive(3_000)
+    index = _filled(rows, exact_below=1_000)
+    assert all(candidate.match_id != 70 for candidate in index.search(70, rows[7], 5))
+    index.remove(range(60, 81))
+    assert len(index) == 2_997 and not {60, 70, 80} & {candidate.match_id for candidate in index.search(-1, rows[7], 20)}
+    index.add(70, rows[7])
+    assert index.search(-1, rows[7], 1)[0].match_id == 70
+    with pytest.raises(BevLocError, match="70 came twice"):
+        index.add(70, rows[7])
+
+
+def test_rebuilding_keeps_every_descriptor_and_goes_back_to_exact_search_when_few_are_left():
+    rows = _drive(3_000)
+    index = _filled(rows, exact_below=1_000)
+    index.remove(range(0, 10_000, 10))
+    index.rebuild()
+    assert not index.exact and len(index) == 2_000
+    index.remove(range(10_000, 25_000, 10))
+    index.rebuild()
+    assert index.exact and len(index) == 500
+    assert [index.search(-1, row, 1)[0].match_id for row in rows[2_500::50]] == list(range(25_000, 30_000, 500))
+
+
+def test_the_same_descriptors_give_the_same_answers_in_a_large_index(large):
+    rows, index = large
+    again = _filled(rows, exact_below=5_000)
+    for query in _drive(50):
+        assert index.search(-1, query, 8) == again.search(-1, query, 8)
