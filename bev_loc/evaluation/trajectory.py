@@ -100,6 +100,20 @@ def kitti_segment_errors(estimated: np.ndarray, truth: np.ndarray) -> np.ndarray
     return np.concatenate(rows)
 
 
+def segment_errors_m(estimated: np.ndarray, truth: np.ndarray, length_m: float) -> np.ndarray:
+    """(K, 3) metres by which segments of `length_m` end elsewhere, in axes of the true end: x is along the way.
+
+    Segments start at every tenth pose, as KITTI's.
+    """
+    along_m = path_length_m(truth)
+    starts = np.arange(0, len(truth), _SEGMENT_STEP)
+    ends = np.searchsorted(along_m, along_m[starts] + length_m, side="right")
+    first, last = starts[ends < len(truth)], ends[ends < len(truth)]
+    moved_truth = np.linalg.inv(truth[first]) @ truth[last]
+    moved_estimate = np.linalg.inv(estimated[first]) @ estimated[last]
+    return (np.linalg.inv(moved_truth) @ moved_estimate)[:, :3, 3]
+
+
 def _relative_errors(
     estimate_from: np.ndarray, estimate_to: np.ndarray, truth_from: np.ndarray, truth_to: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bev_loc.errors import EstimateError
-from bev_loc.evaluation.trajectory import compare, compare_pairs, kitti_segment_errors
+from bev_loc.evaluation.trajectory import compare, compare_pairs, kitti_segment_errors, segment_errors_m
 from bev_loc.geometry import se3
 from bev_loc.geometry.so3 import to_quat_xyzw
 
@@ -140,3 +140,13 @@ def test_an_empty_estimate_is_refused(pair):
     stamps, _, truth = pair
     with pytest.raises(EstimateError, match="0 estimated and 1200 reference"):
         compare((stamps[:0], truth[:0]), (stamps, truth))
+
+
+def test_drift_along_the_way_is_told_from_drift_across_it():
+    truth = np.tile(np.eye(4), (400, 1, 1))
+    truth[:, 0, 3] = 1.0 * np.arange(400)
+    longer, aside = truth.copy(), truth.copy()
+    longer[:, 0, 3] *= 1.01
+    aside[:, 1, 3] = 0.02 * truth[:, 0, 3]
+    np.testing.assert_allclose(segment_errors_m(longer, truth, 100.0), np.tile([1.01, 0.0, 0.0], (30, 1)), atol=1e-9)
+    np.testing.assert_allclose(segment_errors_m(aside, truth, 100.0), np.tile([0.0, 2.02, 0.0], (30, 1)), atol=1e-9)
