@@ -31,6 +31,7 @@ _REQUIRED = (
 )
 _OPTIONAL = (
     ("open3d", "open3d", "simulator and demo"),
+    ("rerun", "rerun-sdk", "run --rerun: a recording to look at"),
     ("evo", "evo", "tests"),
     ("pytest", "pytest", "tests"),
     ("kiss_icp", "kiss-icp", "benchmark peer"),

@@ -18,7 +18,7 @@ from ..thread_environment import thread_environment
 from . import events
 from .options import plain
 
-FILES = ("odometry.tum", "trajectory.tum", events.FILE, "timing.json", "config.yaml", "report.html")
+FILES = ("odometry.tum", "trajectory.tum", events.FILE, "timing.json", "config.yaml", "report.html", "recording.rrd")
 
 
 def claim_folder(folder: Path, force: bool) -> None:

@@ -8,7 +8,7 @@ from .options import add_config_options, add_json_option, config_from, print_res
 
 _OUTPUTS = """
 DIR gets odometry.tum, trajectory.tum (optimised, map frame), events.jsonl (every candidate with its reason, every
-dropped scan), timing.json, config.yaml and report.html. An earlier run's files there are replaced. Interrupted
+dropped scan), timing.json, config.yaml and report.html; with --rerun also recording.rrd. An earlier run's files there are replaced. Interrupted
 half-way, all of them are written from what was done, and the exit code is 130.
 """
 
@@ -25,6 +25,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--map", type=Path, metavar="MAP", help="localize in this saved map")
     parser.add_argument("--extend", action="store_true", help="with --map: go on mapping and join this drive to it")
     parser.add_argument("--save-map", type=Path, metavar="MAP", help="save the map, keyframe by keyframe as it grows")
+    parser.add_argument("--rerun", action="store_true", help="write recording.rrd too, to look at with rerun (pip install rerun-sdk)")
     parser.add_argument("--force", action="store_true", help="overwrite files in DIR that no earlier run wrote")
     add_config_options(parser)
     add_json_option(parser)
@@ -46,6 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
         extend=arguments.extend,
         save_map_path=arguments.save_map,
         force=arguments.force,
+        rerun=arguments.rerun,
     )
     result = session.run()
     print_result(result.fields, arguments.json, result.text)

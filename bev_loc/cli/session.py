@@ -21,6 +21,8 @@ from ..maps.bundle import load_map
 from ..records import Step
 from ..sources.base import Item, Source
 from ..sources.open import open_source
+from ..viz.recording import FILE as RERUN_FILE
+from ..viz.recording import Recording
 from . import outputs
 from .events import FILE, EventLog
 from .interruption import Interruption
@@ -45,6 +47,7 @@ class Session:
     save_map_path: Path | None = None
     title: str = ""
     growing: GrowingMap | None = None
+    recording: Recording | None = None
     record: RunRecord = field(default_factory=RunRecord)
     interrupted: bool = False
     result: Result | None = None
@@ -68,6 +71,7 @@ class Session:
         save_map_path: Path | None = None,
         force: bool = False,
         title: str = "",
+        rerun: bool = False,
     ) -> Self:
         """Everything that can be refused is refused here, before the work."""
         source = open_source(source_text, config.input)
@@ -85,9 +89,10 @@ class Session:
         if save_map_path:
             outputs.claim_map(save_map_path)
             growing = GrowingMap(save_map_path, localizer, lambda said: print(f"bev_loc: {said}", file=sys.stderr))
+        recording = Recording(out / RERUN_FILE, title or source.name, known_map) if rerun else None
         return cls(
             source=source, localizer=localizer, config=config, out=out, save_map_path=save_map_path, title=title,
-            growing=growing,
+            growing=growing, recording=recording,
         )  # fmt: skip
 
     def run(self) -> Result:
@@ -100,12 +105,14 @@ class Session:
         with Interruption() as interruption:
             try:
                 with _progress(self.source.scan_count) as bar:
-                    listen = _Listener(events, self.record, bar, self.growing, interruption)
+                    listen = _Listener(events, self.record, bar, self, interruption)
                     run_system(self.source, self.localizer, self.record, clock=time.perf_counter, listen=listen)
             except KeyboardInterrupt:
                 self.interrupted = True
                 print("bev_loc: interrupted, writing what is there", file=sys.stderr)
             finally:
+                if self.recording:
+                    self.recording.close(self.localizer)
                 self.result = self._write(time.perf_counter() - start_s)
                 events.close(**self.result.fields)
         if not self.record.stamps_ns and not self.interrupted:
@@ -180,13 +187,15 @@ class _Listener:
     events: EventLog
     record: RunRecord
     bar: tqdm
-    growing: GrowingMap | None
+    session: Session
     interruption: Interruption
 
     def __call__(self, item: Item, step: Step | None) -> None:
         self.events.add(item, step)
-        if self.growing and step:
-            self.growing.add(step)
+        if self.session.growing and step:
+            self.session.growing.add(step)
+        if self.session.recording and step:
+            self.session.recording.add(step, self.session.localizer)
         advance = self.record.scans - self.bar.n
         if advance:
             state = self.record.states[-1][1].value if self.record.states else "-"

@@ -1,11 +1,14 @@
 """IMU samples between their callback and the scan that needs them."""
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 
 from ..records import ImuSample
 
 _LONGEST = 4000  # samples: some 10 s of a fast IMU without a scan
+_LOOK_AGAIN_S = 0.002
 _ALIVE_NS = 1_000_000_000
 _AHEAD_NS = 5_000_000_000  # of the scan that is being read: another clock, or from before time went back
 
@@ -13,7 +16,9 @@ _AHEAD_NS = 5_000_000_000  # of the scan that is being read: another clock, or f
 class ImuQueue:
     """Samples in order of arrival; `dropped` counts those that no scan fetched in time."""
 
-    def __init__(self) -> None:
+    def __init__(self, fetch: Callable[[], None] = lambda: None) -> None:
+        """`fetch` brings what has come so far, by calling `add`."""
+        self._fetch = fetch
         self._samples: deque[ImuSample] = deque()
         self._news = threading.Condition()
         self._newest_ns = -(2**62)
@@ -34,9 +39,13 @@ class ImuQueue:
 
     def take_until(self, stamp_ns: int, patience_s: float = 0.05) -> list[ImuSample]:
         """The samples up to `stamp_ns`. A running IMU's last ones may be on their way: waited for, not for long."""
+        until_s = time.monotonic() + patience_s
+        self._fetch()
+        while self._newest_ns < stamp_ns < self._newest_ns + _ALIVE_NS and time.monotonic() < until_s:
+            with self._news:
+                self._news.wait(_LOOK_AGAIN_S)
+            self._fetch()
         with self._news:
-            if stamp_ns - self._newest_ns < _ALIVE_NS:
-                self._news.wait_for(lambda: self._newest_ns >= stamp_ns, timeout=patience_s)
             self._drop_ahead(stamp_ns)
             taken = []
             while self._samples and self._samples[0].stamp_ns <= stamp_ns:

@@ -6,6 +6,7 @@ from .client_library import require_ros
 set_thread_environment()  # numpy's thread pools read it once, when they load
 require_ros()
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -41,6 +42,8 @@ from .worker import Worker
 Pair = tuple[OdometryMessage, PointCloud2]
 Said = TypeVar("Said")
 _MOST_WAITING = 30  # pairs: a keyframe with a closure may take as long as several scans
+_SWITCH_S = 5e-4  # until the worker lets a callback in: a pose needs several turns, not 5 ms each, Python's default
+_NICE = 5  # of the worker: keyframes can wait, the next scan and its pose cannot
 
 
 class LocalizationNode:
@@ -54,7 +57,7 @@ class LocalizationNode:
         config = self._parameters.config
         self._poses = PoseOutputs(self.node, config.ros, Tf(self.node, send=config.ros.publish_tf, listen=False))
         self._outputs = MapOutputs(self.node, config.ros)
-        self._session = Session(self._parameters, self._outputs)
+        self._session = Session(self._parameters, self._outputs, self._say_error)
         self._worker: Worker[Pair] | None = None
         self._pairs: Pairing[OdometryMessage, PointCloud2] = Pairing()
         self._counts: Counter[str] = Counter()
@@ -79,7 +82,7 @@ class LocalizationNode:
 
     def activate(self) -> None:
         """Listen and publish."""
-        self._worker = Worker("localization", self._on_pair, _MOST_WAITING)
+        self._worker = Worker("localization", self._on_pair, _MOST_WAITING, _NICE)
         self._watched = (WatchedTopic(self.node, "odometry", OdometryMessage), WatchedTopic(self.node, "cloud_deskewed", PointCloud2))
         # in this order: when several have come, the executor takes them in the order of their subscriptions
         self._begins = self.node.create_subscription(Header, "odometry_begun", self._on_begun, qos.RESULT)
@@ -181,6 +184,10 @@ class LocalizationNode:
         if step.state != before:
             self.node.get_logger().info(f"{before.value} -> {step.state.value}")
         self._outputs.show(localizer, step)
+        self._session.keep(step)
+
+    def _say_error(self, sentence: str) -> None:
+        self.node.get_logger().error(sentence)
 
     def _refuse(self, kind: str, reason: str) -> None:
         self._counts[f"dropped: {kind}"] += 1
@@ -248,6 +255,7 @@ class LocalizationNode:
 
 def main() -> None:
     """The executable; ends the process."""
+    sys.setswitchinterval(_SWITCH_S)
     raise SystemExit(run(LocalizationNode))
 
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, PointCloud2
 from std_msgs.msg import Header
@@ -27,6 +28,7 @@ from .warm_up import warm_up_odometry
 from .watched_topic import WatchedTopic
 from .worker import Worker
 
+_FETCH_S = 0.1
 _SAY_INPUT_AFTER = 20  # scans: their rate is known then
 
 
@@ -40,7 +42,8 @@ class OdometryNode:
         self._frames = config.ros
         warm_up_odometry(config.odometry)
         self._tf = Tf(self.node, send=config.ros.publish_tf and not config.ros.standalone_tf, listen=True)
-        self._run = OdometryRun(self.node, self._tf, config)
+        self._imu = qos.BatchSubscription(self.node, Imu, "imu", self._on_imu, qos.IMU)
+        self._run = OdometryRun(self.node, self._tf, config, self._imu.fetch)
         self._published, self._last_ms, self._delay_ms = 0, 0.0, 0.0
         self._last: Odometry | None = None
         self._input_said = False
@@ -54,7 +57,8 @@ class OdometryNode:
         self._imu_seen = WatchedTopic(self.node, "imu", Imu, "imu_topic")
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         self._jumps = on_backward_jump(self.node, self._on_jump)
-        self.node.create_subscription(Imu, "imu", self._on_imu, qos.IMU)
+        # without scans nobody else asks for samples; of its own clock, as a simulation's may stand still
+        self._timer = self.node.create_timer(_FETCH_S, self._imu.fetch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._points = qos.CloudSubscription(self.node, "points", self._on_points)
 
     def close(self) -> None:
@@ -66,9 +70,10 @@ class OdometryNode:
         self._points_seen.seen()
         self._worker.offer((message, self.node.get_clock().now().nanoseconds))
 
-    def _on_imu(self, message: Imu) -> None:
-        self._imu_seen.seen()
-        self._run.on_imu(message)
+    def _on_imu(self, messages: list[Imu]) -> None:
+        self._imu_seen.seen(len(messages))
+        for message in messages:
+            self._run.on_imu(message)
 
     def _on_jump(self, back_s: float) -> None:
         self.node.get_logger().warning(f"/clock jumped back by {back_s:.1f} s: the odometry starts anew")

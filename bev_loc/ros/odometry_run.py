@@ -1,6 +1,7 @@
 """The odometry inside its node: begun once it is known where the sensors are, begun anew when time goes back."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.node import Node
@@ -23,13 +24,15 @@ _IMU_SCANS = 20  # so many scans wait for the first sample and the mount of an I
 class OdometryRun:
     """Messages in, odometry out. `on_imu` may be called by another thread than the rest."""
 
-    def __init__(self, node: Node, tf: Tf, config: Config) -> None:
+    def __init__(self, node: Node, tf: Tf, config: Config, fetch_imu: Callable[[], None] = lambda: None) -> None:
+        """`fetch_imu` brings the samples that have come so far, by calling `on_imu`."""
         self._node, self._tf, self._config = node, tf, config
         given, base_frame = config.input, config.ros.base_frame
         self._lidar = Mount(node, tf, "input.T_base_lidar", given.T_base_lidar, base_frame)
         self._imu = Mount(node, tf, "input.T_base_imu", given.T_base_imu, base_frame)
         self._reader = ScanReader(config.input, "points")
-        self._samples = ImuQueue()
+        self._fetch_imu = fetch_imu
+        self._samples = ImuQueue(fetch_imu)
         self._stamps = StampOrder()
         self._lio: Lio | None = None
         self._waited = 0  # scans, for an IMU
@@ -54,6 +57,8 @@ class OdometryRun:
 
     def on_scan(self, message: PointCloud2, arrival_ns: int) -> Odometry | Dropped:
         """The pose at the end of a scan, or why there is none."""
+        if self._lio is None:
+            self._fetch_imu()  # whether there is an IMU, and in which frame, is asked before its samples are
         first = not self._reader.note
         scan = self._reader.read(message, arrival_ns)
         if first and self._reader.note:

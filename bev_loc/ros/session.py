@@ -1,15 +1,18 @@
 """The localizer inside the node, with the map it was given: begun, begun anew, saved. Answers are sentences."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..config import Config
-from ..errors import BevLocError, ConfigError, MapError
+from ..errors import BevLocError, ConfigError, MapError, OutputError
+from ..growing_map import GrowingMap
 from ..localizer import Localizer
 from ..maps.bundle import load_map, save_map
 from ..maps.contents import MapBundle
 from ..maps.folder import make_folder
+from ..records import Step
 from .map_outputs import MapOutputs
 from .params import Parameters
 
@@ -17,10 +20,14 @@ from .params import Parameters
 class Session:
     """At most one localizer; parameters 'map', 'mapping' and 'save_map_path' say what it works on."""
 
-    def __init__(self, parameters: Parameters, outputs: MapOutputs) -> None:
+    def __init__(self, parameters: Parameters, outputs: MapOutputs, say: Callable[[str], None]) -> None:
+        """`say` takes sentences that nobody asked for: what goes wrong while the map is written."""
         self._parameters = parameters
         self._outputs = outputs
+        self._say = say
         self._localizer: Localizer | None = None
+        self._growing: GrowingMap | None = None
+        self._growing_path: Path | None = None  # where one begins with the next keyframe
         self._extend = False
 
     @property
@@ -44,6 +51,20 @@ class Session:
         self._start(bundle if bundle.entries else None, extend=self._extend)
         return f"searching for the place in the map of {len(bundle.entries)} keyframes" if bundle.entries else "the map begins anew"
 
+    def keep(self, step: Step) -> None:
+        """Write the keyframe of `step` to the folder of the map, if one was named when the drive began.
+
+        Not before the first keyframe: a robot that was only switched on must not replace the map of yesterday.
+        """
+        if self._growing is None and self._growing_path is not None and step.keyframe is not None and step.T_map_odom is not None:
+            path, self._growing_path = self._growing_path, None
+            try:
+                self._growing = GrowingMap(path, self.localizer, self._say)
+            except OutputError as error:
+                self._say(f"the map is not being saved, the drive goes on: {error}")
+        elif self._growing is not None:
+            self._growing.add(step)
+
     def reconfigure(self, config: Config) -> None:
         """Live values changed: they hold from the next pose on."""
         if self._localizer is not None:
@@ -51,17 +72,24 @@ class Session:
 
     def end(self) -> None:
         """Forget the map."""
-        self._localizer = None
+        self._localizer = self._growing = self._growing_path = None
 
     def save_if_wanted(self) -> str:
-        """Save the map if there is one and a folder was named; what was done, empty if nothing."""
-        return self.save() if self._localizer is not None and self._parameters.own("save_map_path") else ""
+        """Save the map if it holds anything and a folder was named; what was done, empty if nothing."""
+        if self._localizer is None or not self._parameters.own("save_map_path") or not self._localizer.places():
+            return ""
+        return self.save()
 
     def save(self) -> str:
         """Write the map to the folder that parameter 'save_map_path' names."""
         bundle = self.localizer.bundle()
         folder = self._save_folder()
-        save_map(folder, bundle)
+        if self._growing is not None and self._growing.path == folder:
+            error = self._growing.finish()
+            if error:
+                raise OutputError(error)
+        else:
+            save_map(folder, bundle)
         return f"map with {len(bundle.entries)} keyframes and {len(bundle.closures)} closures saved to {folder}"
 
     def load(self) -> str:
@@ -95,6 +123,9 @@ class Session:
         localizer = Localizer(self._parameters.config, known_map=known_map, extend=extend and known_map is not None)
         self._outputs.start(localizer, known_map)
         self._localizer, self._extend = localizer, extend
+        wanted = known_map is None or extend  # localizing alone changes nothing
+        self._growing = None
+        self._growing_path = self._save_folder() if wanted and self._parameters.own("save_map_path") else None
 
     def _save_folder(self) -> Path:
         path = self._parameters.own("save_map_path")

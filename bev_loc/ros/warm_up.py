@@ -29,12 +29,19 @@ def warm_up_localizer(config: Config) -> Step:
     for stamp_ns, x_m in enumerate((0.0, 2.0 * config.place.min_path_m, 0.0)):
         T_odom_base = np.eye(4)
         T_odom_base[0, 3] = x_m
-        points = _box(config.odometry)
+        points = np.concatenate([_box(config.odometry), _posts()])
         health = OdometryHealth(points_in=len(points), points_used=len(points), matches=0, rmse_m=0.0, iterations=0)
         step = localizer.on_odometry(
             Odometry(stamp_ns=stamp_ns, T_odom_base=T_odom_base, covariance=np.eye(6), points_base=points, health=health)
         )
     return step
+
+
+def _posts() -> np.ndarray:
+    """(N, 3) float32 points on posts of 3 m here and there: their images have corners to be matched."""
+    xy = np.random.default_rng(0).uniform(-15.0, 15.0, (60, 2))
+    heights = np.arange(-1.5, 1.5, 0.2)
+    return np.column_stack([np.repeat(xy, len(heights), 0), np.tile(heights, len(xy))]).astype(np.float32)
 
 
 def _box(config: OdometryConfig) -> np.ndarray:

@@ -7,7 +7,7 @@ from rclpy.node import Node
 
 SILENT_S = 2.0
 _SAY_AGAIN_S = 10.0
-_LOOK_BACK = 100  # messages
+_LOOK_BACK = 100  # arrivals
 _OWN_TOPICS = ("cloud_deskewed", "map_points", "line_segments")  # published by this package, no sensor's
 
 
@@ -21,28 +21,28 @@ class WatchedTopic:
         self._type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self._name = kind.__name__
         self._mend = f"set {argument}:= or remap '{topic}'" if argument else f"remap '{topic}'"
-        self._arrivals_s: deque[float] = deque(maxlen=_LOOK_BACK)
+        self._arrivals: deque[tuple[float, int]] = deque(maxlen=_LOOK_BACK)  # seconds, messages
         self._since_s = time.monotonic()
         self._said_s, self._said_why = 0.0, ""
         self.received = 0
 
-    def seen(self) -> None:
-        """A message came."""
-        self.received += 1
-        self._arrivals_s.append(time.monotonic())
+    def seen(self, count: int = 1) -> None:
+        """Messages came, `count` of them at once."""
+        self.received += count
+        self._arrivals.append((time.monotonic(), count))
 
     @property
     def silent_s(self) -> float:
         """Seconds since the last message, or since there was anybody to wait for one."""
-        return time.monotonic() - (self._arrivals_s[-1] if self._arrivals_s else self._since_s)
+        return time.monotonic() - (self._arrivals[-1][0] if self._arrivals else self._since_s)
 
     @property
     def rate_hz(self) -> float:
         """Messages per second as they arrive; 0 when they stopped."""
-        times_s = list(self._arrivals_s)
-        if len(times_s) < 2 or self.silent_s > SILENT_S or times_s[-1] == times_s[0]:
+        arrivals = list(self._arrivals)
+        if len(arrivals) < 2 or self.silent_s > SILENT_S or arrivals[-1][0] == arrivals[0][0]:
             return 0.0
-        return (len(times_s) - 1) / (times_s[-1] - times_s[0])
+        return sum(count for _, count in arrivals[1:]) / (arrivals[-1][0] - arrivals[0][0])
 
     def announced(self) -> bool:
         """Whether anybody publishes this topic, or one of its type that could be meant."""
@@ -70,7 +70,7 @@ class WatchedTopic:
                 f"{publishers} publisher{'s' * (publishers > 1)} announced and silent: is the sensor running? "
                 "Big clouds are also lost between processes without the shared-memory profile"
             )
-        if self._arrivals_s:
+        if self._arrivals:
             return "its publisher is gone: did the driver end?"
         others = self._others()
         if others:

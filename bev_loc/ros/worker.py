@@ -1,5 +1,7 @@
 """One thread behind a bounded queue: a callback only hands over, the newest items win, the rest are counted."""
 
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,13 +13,17 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Handles items one after another in its own thread, under `lock`."""
 
-    def __init__(self, name: str, handle: Callable[[Item], None], most_waiting: int = 2) -> None:
-        """Start the thread. `most_waiting` items may wait; when one more comes, the oldest is dropped."""
+    def __init__(self, name: str, handle: Callable[[Item], None], most_waiting: int = 2, nice: int = 0) -> None:
+        """Start the thread. `most_waiting` items may wait; when one more comes, the oldest is dropped.
+
+        With `nice` the thread gives way to others that want the same core (Linux: 0 to 19).
+        """
         self.lock = threading.Lock()  # held while handling: whoever else touches the same state takes it
         self.offered = self.handled = self.dropped = 0
         self._handle = handle
         self._waiting: deque[Item] = deque()
         self._most_waiting = most_waiting
+        self._nice = nice
         self._news = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -49,6 +55,9 @@ class Worker(Generic[Item]):
         self._thread.join()
 
     def _run(self) -> None:
+        if self._nice and sys.platform == "linux":  # elsewhere it would be of the whole process
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + self._nice, 19))
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._waiting or self._stopping)

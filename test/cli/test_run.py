@@ -213,3 +213,16 @@ def test_real_scans_of_a_drive_become_a_trajectory(capsys, data, tmp_path):
     code, result, _ = run(capsys, data / "kitti_raw", "--out", tmp_path / "out")
     assert code == 0 and result["poses"] == result["scans"] == 40
     assert result["path_length_m"] == pytest.approx(6.9, abs=0.7)
+
+
+def test_a_recording_for_the_viewer_is_written_when_asked_for(capsys, street, tmp_path):
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed: pip install rerun-sdk")
+    code, _, _ = run(capsys, street, "--out", tmp_path / "out", "--rerun")
+    assert code == 0
+    assert (tmp_path / "out" / "recording.rrd").read_bytes()[:3] == b"RRF" and (tmp_path / "out" / "report.html").is_file()
+
+
+def test_without_the_viewers_package_a_recording_is_refused_before_the_work(capsys, street, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    code, result, said = run(capsys, street, "--out", tmp_path / "out", "--rerun")
+    assert code == 1 and not result and "pip install 'rerun-sdk" in said

@@ -14,6 +14,7 @@ class NodeProcess:
 
     def __init__(self, name: str, log: Path, environment: dict[str, str], arguments: list[str]) -> None:
         self.name = name
+        self._killed = False
         self._log = log
         path = os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
@@ -35,15 +36,15 @@ class NodeProcess:
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended with an error."""
-        return bool(self._process.poll())
+        """Whether it has ended with an error, not because this test killed it."""
+        return bool(self._process.poll()) and not self._killed
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal; the exit code."""
         self._process.send_signal(number)
         return self.wait()
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         """The exit code, once it ends by itself."""
         try:
             return self._process.wait(timeout_s)
@@ -53,5 +54,6 @@ class NodeProcess:
     def kill(self) -> None:
         """End it whatever it does."""
         if self.running:
+            self._killed = True
             self._process.kill()
             self._process.wait()

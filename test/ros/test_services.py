@@ -21,6 +21,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from bev_loc.geometry import se3
+from bev_loc.maps.bundle import load_map
 from bev_loc.records import Odometry as OdometryRecord
 from bev_loc.records import OdometryHealth
 from bev_loc.ros import qos
@@ -113,6 +114,27 @@ def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
     assert len(poses) == known, "no pose before the place is known"
     assert trigger(ros, "reset").success
     assert node.end(signal.SIGTERM) == 0
+
+
+def test_a_killed_node_has_lost_at_most_its_last_keyframe_and_one_that_saw_nothing_replaces_no_map(ros, tmp_path: Path):
+    folder, states = tmp_path / "map", ros.collect(String, "state", qos.LATCHED)
+    node, drive = ros.start("localization_node", save_map_path=str(folder)), Drive(ros)
+    ros.spin_until(lambda: drive.matched() and states, "subscriptions")
+    assert not (folder / "map.json").exists(), "nothing was seen yet"
+    for _ in range(5):
+        known = len(states)
+        drive.step()
+        ros.spin_until(lambda known=known: len(states) > known, "the next state")
+    node.kill()
+    entries = load_map(folder).entries
+    assert 4 <= len(entries) <= 5
+    np.testing.assert_allclose(entries[3].T_map_kf, se3.from_se2(7.5, 0.0, 0.0), atol=1e-6)
+
+    states.clear()
+    again = ros.start("localization_node", save_map_path=str(folder))
+    ros.spin_until(lambda: states, "the second node")
+    assert again.end(signal.SIGINT) == 0
+    assert len(load_map(folder).entries) == len(entries)
 
 
 def test_a_lifecycle_manager_can_take_the_node_through_its_states(ros):
