@@ -44,7 +44,7 @@ def test_the_node_says_why_it_hears_nothing_what_it_detected_and_that_a_driver_e
     assert "point times: field 'time' in s" in node.output and "imu: accelerometer in g" in node.output
     assert node.output.count("input: scan rate") == 1
     values = statuses.values("odometry_node")
-    assert values["lidar frame"] == values["imu frame"] == "base_link" and float(values["scan rate [Hz]"]) > 1.0
+    assert values["lidar frame"] == values["imu frame"] == "base_link" and float(values["scan rate [Hz]"]) > 0
     assert odometry and float(values["processing [ms]"]) > 0
 
     ros.node.destroy_publisher(sensors.points)
