@@ -103,7 +103,7 @@ class Localizer:
             self._back_end.restart()
             self._search.begin_session()
             self._keyframe_now = True
-        if not self._keyframes.is_due(odometry, now=self._keyframe_now):
+        if not self._keyframes.is_due(odometry, now=self._keyframe_now, dense=self.state is not State.TRACKING):
             self._history.add(odometry, None)
             return self._step(odometry.stamp_ns, odometry, stages)
 

@@ -10,6 +10,7 @@ from .place.index import PlaceIndex
 from .records import Candidate, Keyframe
 
 _NEAR = 2  # keyframes tried around one expected place
+_WIDER = 2  # times as many that look alike while nothing is expected: the right one is seldom the first on another day
 
 
 class Search:
@@ -36,7 +37,8 @@ class Search:
             )
             for id in dict.fromkeys(near)
         ]
-        alike = self._index.search(keyframe.id, keyframe.descriptor, self._place.candidates)
+        most = self._place.candidates * (1 if expected else _WIDER)
+        alike = self._index.search(keyframe.id, keyframe.descriptor, most)
         return first + [candidate for candidate in alike if candidate.match_id not in near]
 
     def around(self, T_map_kf: np.ndarray) -> list[int]:

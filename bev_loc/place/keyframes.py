@@ -17,6 +17,7 @@ from .describe import Describer
 from .submaps import Submaps
 
 HEIGHT_QUANTUM_M = 0.01  # what is kept is rounded when made, so that a saved map equals the running one
+DENSE_M = 0.5  # between keyframes while the place is searched for
 MIN_POINTS = 50  # fewer describe nothing
 
 
@@ -44,14 +45,18 @@ class KeyframeStore:
         """Other distances between keyframes from now on."""
         self._config = keyframes
 
-    def is_due(self, odometry: Odometry, *, now: bool = False) -> bool:
-        """Whether the base has moved or turned enough since the last keyframe, or the source or `now` demands one."""
+    def is_due(self, odometry: Odometry, *, now: bool = False, dense: bool = False) -> bool:
+        """Whether the base has moved or turned enough since the last keyframe, or the source or `now` demands one.
+
+        `dense` is for a place that is not known: there every metre may show what the one before did not.
+        """
         if len(odometry.points_base) < MIN_POINTS:
             return False
         if self._last is None or now or odometry.is_keyframe:
             return True
         distance_m, angle_rad = se3.distance(self._last.T_odom_kf, odometry.T_odom_base)
-        return distance_m >= self._config.distance_m or angle_rad >= np.radians(self._config.angle_deg)
+        enough_m = min(self._config.distance_m, DENSE_M) if dense else self._config.distance_m
+        return distance_m >= enough_m or angle_rad >= np.radians(self._config.angle_deg)
 
     def make(self, odometry: Odometry, *, id: int, session: int) -> Keyframe:
         """The keyframe of this moment: thinned cloud, image of the levelled cloud, descriptor."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy import fft  # in float32, which numpy's is not
 
 from ..bev.grid import middle_px
 from ..config import BevConfig
@@ -37,62 +38,80 @@ class Correlator:
     def __init__(self, bev: BevConfig) -> None:
         self._middle = middle_px(bev)
         self._cell_m = bev.cell_m
-        self._side = 1 << int(np.ceil(np.log2(1.25 * (2 * self._middle + 1))))
+        self.side = 1 << int(np.ceil(np.log2(1.25 * (2 * self._middle + 1))))
         rows, cols = np.mgrid[-self._middle : self._middle + 1, -self._middle : self._middle + 1] / self._middle
+        wave = fft.fftfreq(self.side)[:, None] + fft.rfftfreq(self.side)[None]  # cycles per pixel along both axes
+        self._mirror = np.exp(-4j * np.pi * self._middle * wave).astype(np.complex64)  # about the middle pixel
         self._disc = np.clip((1.0 - np.hypot(rows, cols)) / 0.1, 0.0, 1.0).astype(np.float32)
         lengths = np.geomspace(*WAVELENGTHS_M, RADII)
-        radii = self._side * bev.cell_m / np.maximum(lengths, 2.05 * bev.cell_m)
+        radii = self.side * bev.cell_m / np.maximum(lengths, 2.05 * bev.cell_m)
         angles = np.arange(ANGLES) * np.pi / ANGLES
         # A positive yaw turns (row, col) like (x, y): angles run from the row axis to the column axis.
         u, v = radii[:, None] * np.cos(angles), radii[:, None] * np.sin(angles)  # along rows, along columns
         sign = np.where(v < 0, -1.0, 1.0)
         self._map_col = (sign * v).astype(np.float32)
-        self._map_row = (sign * u + self._side // 2).astype(np.float32)
+        self._map_row = (sign * u + self.side // 2).astype(np.float32)
 
     def spectra(self, image: BevImage) -> Spectra:
         """The parts of an image that every comparison with it needs."""
         structure = np.maximum(image.counts, 1).astype(np.float32) - 1.0
-        transform = np.fft.rfft2(structure * self._disc, (self._side, self._side)).astype(np.complex64)
-        magnitude = np.fft.fftshift(np.log1p(np.abs(transform)), axes=0)
+        transform = self.transform(structure * self._disc)
+        magnitude = fft.fftshift(np.log1p(np.abs(transform)), axes=0)
         polar = cv2.remap(magnitude, self._map_col, self._map_row, cv2.INTER_LINEAR)
         polar -= polar.mean(axis=1, keepdims=True)
         return Spectra(
             structure=structure,
             blurred=cv2.GaussianBlur(structure, (0, 0), BLUR_PX),
-            polar=np.fft.rfft(polar, axis=1).astype(np.complex64),
+            polar=fft.rfft(polar, axis=1),
             phases=_phases(transform),
         )
 
     def align(self, match: Spectra, query: Spectra) -> PlanarMatch:
-        """The best of the few rotations, each with its best translation."""
-        found = [self._translate(match, query, yaw_rad) for yaw_rad in self._rotations(match, query)]
+        """The best of the few rotations, in both directions, each with its best translation."""
+        found = [shift for yaw_rad in self._rotations(match, query) for shift in self._translate(match, query, yaw_rad)]
         _, x_m, y_m, yaw_rad = max(found)
         score = self.score(match, query, x_m, y_m, yaw_rad)
         return PlanarMatch(method="correlation", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score)
 
     def _rotations(self, match: Spectra, query: Spectra) -> list[float]:
-        correlation = np.fft.irfft((match.polar * np.conj(query.polar)).sum(0), ANGLES)
+        """Yaws within half a turn: the spectra do not tell them from the opposite ones."""
+        correlation = fft.irfft((match.polar * np.conj(query.polar)).sum(0), ANGLES)
         yaws, left = [], correlation.copy()
         for _ in range(ROTATION_PEAKS):
             peak = int(np.argmax(left))
             around = correlation[(peak + np.arange(-1, 2)) % ANGLES]
-            yaw = (peak + _vertex(*around)) * np.pi / ANGLES
-            yaws += [yaw, yaw + np.pi]
+            yaws.append((peak + _vertex(*around)) * np.pi / ANGLES)
             left[(peak + np.arange(-8, 9)) % ANGLES] = -np.inf
-        return [float((yaw + np.pi) % (2 * np.pi) - np.pi) for yaw in yaws]
+        return yaws
 
-    def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> tuple[float, float, float, float]:
-        """Height of the phase correlation's peak, and x, y, yaw there."""
-        turned = self._warp(query.structure, yaw_rad, 0.0, 0.0)
-        phases = _phases(np.fft.rfft2(turned * self._disc, (self._side, self._side)))
-        surface = np.fft.irfft2(match.phases * np.conj(phases), (self._side, self._side))
-        row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
-        d_row = row + _vertex(*surface[(row + np.arange(-1, 2)) % self._side, col])
-        d_col = col + _vertex(*surface[row, (col + np.arange(-1, 2)) % self._side])
-        half = self._side / 2
-        x_m = -((d_row + half) % self._side - half) * self._cell_m
-        y_m = -((d_col + half) % self._side - half) * self._cell_m
-        return float(surface[row, col]), x_m, y_m, yaw_rad
+    def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> list[tuple[float, float, float, float]]:
+        """Height of the phase correlation's peak, and x, y, yaw there: for this yaw and for the opposite one."""
+        turned = self.warp(query.structure, yaw_rad, 0.0, 0.0)
+        phases = _phases(self.transform(turned * self._disc))
+        opposite = np.conj(phases) * self._mirror  # a picture turned by half a turn has the conjugate spectrum
+        found = []
+        for extra_rad, seen in ((0.0, phases), (np.pi, opposite)):
+            surface = fft.irfft2(match.phases * np.conj(seen), (self.side, self.side))
+            row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
+            d_row = row + _vertex(*surface[(row + np.arange(-1, 2)) % self.side, col])
+            d_col = col + _vertex(*surface[row, (col + np.arange(-1, 2)) % self.side])
+            yaw = float((yaw_rad + extra_rad + np.pi) % (2 * np.pi) - np.pi)
+            found.append((float(surface[row, col]), self._shift_m(d_row), self._shift_m(d_col), yaw))
+        return found
+
+    def _shift_m(self, shift_px: float) -> float:
+        half = self.side / 2
+        return -float((shift_px + half) % self.side - half) * self._cell_m
+
+    @property
+    def shifts_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """(side, 1) x and (1, side) y, in metres, that belong to the rows and columns of a correlation."""
+        shifts = np.array([self._shift_m(float(n)) for n in range(self.side)])
+        return shifts[:, None], shifts[None]
+
+    def transform(self, picture: np.ndarray) -> np.ndarray:
+        """(side, side / 2 + 1) complex64 spectrum of a picture that stands in the corner of the padded square."""
+        return fft.rfft2(picture, (self.side, self.side))
 
     def score(
         self, match: Spectra, query: Spectra, x_m: float, y_m: float, yaw_rad: float, visible: np.ndarray | None = None
@@ -101,12 +120,13 @@ class Correlator:
 
         `visible` (S, S) narrows that to what the query saw; without it the whole image counts.
         """
-        turned = self._warp(query.blurred, yaw_rad, x_m, y_m)
-        seen = match.blurred * self._warp(np.ones_like(query.blurred) if visible is None else visible, yaw_rad, x_m, y_m)
+        turned = self.warp(query.blurred, yaw_rad, x_m, y_m)
+        seen = match.blurred * self.warp(np.ones_like(query.blurred) if visible is None else visible, yaw_rad, x_m, y_m)
         norm = np.linalg.norm(turned) * np.linalg.norm(seen)
         return float(np.vdot(turned, seen) / norm) if norm > 0 else 0.0
 
-    def _warp(self, picture: np.ndarray, yaw_rad: float, x_m: float, y_m: float) -> np.ndarray:
+    def warp(self, picture: np.ndarray, yaw_rad: float, x_m: float, y_m: float) -> np.ndarray:
+        """A picture (S, S) of the query as it lies in the match's frame; zero where it shows nothing."""
         cosine, sine, middle = np.cos(yaw_rad), np.sin(yaw_rad), self._middle
         col = middle - y_m / self._cell_m - (cosine + sine) * middle
         row = middle - x_m / self._cell_m - (cosine - sine) * middle

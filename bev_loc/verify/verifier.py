@@ -16,10 +16,11 @@ from ..records import Candidate, Closure, Keyframe
 from .correlation import Correlator, Spectra
 from .lift import lift
 from .match import Corners, Pairs, describe, mutual
-from .overlap import overlap
+from .overlap import View, overlap, view_of
 from .planar import PlanarMatch
 from .ransac import agreeing, fit_rigid
 from .registration import Surface, register, surface
+from .rivals import strongest_rival
 
 ACCEPTED = "accepted"
 NO_STRUCTURE = "no structure in an image"
@@ -29,11 +30,15 @@ CLOUD_TOO_SMALL = "too few points to register"
 DIVERGED = "registration diverged"
 LOW_OVERLAP = "low overlap"
 LARGE_RESIDUAL = "large residual"
+AMBIGUOUS = "fits elsewhere too"
 NOT_NEEDED = "another candidate fits better"
 
 REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
 REGISTERED_AT_MOST = 2  # candidates of one query whose clouds are tried
 BARE_FACTOR = 2  # times the usual corners where there is little structure
+CONVINCING = 0.75  # likeness of two images, with twice the usual corners, at which their clouds are compared at once
+CLEAR = 0.75  # of the winner's overlap: a rival above it makes the place ambiguous
+ELSEWHERE_M, ELSEWHERE_RAD = 2.0, np.radians(20.0)  # what is nearer than this is the same answer
 REMEMBERED = 64  # keyframes whose features are kept: neighbouring queries meet the same candidates
 
 
@@ -44,6 +49,18 @@ class Features:
     keyframe: Keyframe
     corners: Corners
     spectra: Spectra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clouds:
+    """What registration needs of one pair, whatever the guess."""
+
+    query: Keyframe
+    match: Keyframe
+    source: Surface  # of the query
+    target: Surface  # of the match
+    around_level: np.ndarray  # (N, 3) the match and its neighbours, in the match's levelled frame
+    view: View  # of the match
 
 
 class Verifier:
@@ -66,21 +83,42 @@ class Verifier:
         keyframe: Callable[[int], Keyframe],
         submap_kf: Callable[[int], np.ndarray],
     ) -> tuple[Closure, ...]:
-        """Every candidate of one query, in their order; clouds only for the best few and until one is accepted."""
-        tried = [self._compare_images(candidate, query, keyframe(candidate.match_id)) for candidate in candidates]
-        closures = [closure for closure, _ in tried]
-        survivors = [n for n, (_, planar) in enumerate(tried) if planar is not None]
-        survivors.sort(key=lambda n: -closures[n].score)
-        accepted = False
-        for rank, n in enumerate(survivors):
-            closure, planar = tried[n]
-            if accepted or rank >= REGISTERED_AT_MOST:
-                closures[n] = replace(closure, reason=NOT_NEEDED)
+        """Every candidate of one query, in their order; clouds only for the best few and until one is accepted.
+
+        Images that leave little doubt are followed by their clouds at once: what comes later is then not needed.
+        """
+        closures: list[Closure] = []
+        survivors: list[tuple[int, PlanarMatch]] = []
+        registered, accepted = 0, False
+
+        def try_clouds(n: int, planar: PlanarMatch) -> bool:
+            match = keyframe(candidates[n].match_id)
+            closures[n] = self._compare_clouds(closures[n], planar, query, match, submap_kf(match.id))
+            return closures[n].accepted
+
+        for n, candidate in enumerate(candidates):
+            if accepted:
+                closures.append(_untried(candidate))
                 continue
-            match = keyframe(closure.match_id)
-            closures[n] = self._compare_clouds(closure, planar, query, match, submap_kf(match.id))
-            accepted = closures[n].accepted
+            closure, planar = self._compare_images(candidate, query, keyframe(candidate.match_id))
+            closures.append(closure)
+            if planar is None:
+                continue
+            if self._convincing(closure) and registered < REGISTERED_AT_MOST:
+                registered += 1
+                accepted = try_clouds(n, planar)
+            else:
+                survivors.append((n, planar))
+        for n, planar in sorted(survivors, key=lambda survivor: -closures[survivor[0]].score):
+            if accepted or registered >= REGISTERED_AT_MOST:
+                closures[n] = replace(closures[n], reason=NOT_NEEDED)
+                continue
+            registered += 1
+            accepted = try_clouds(n, planar)
         return tuple(closures)
+
+    def _convincing(self, closure: Closure) -> bool:
+        return closure.score >= CONVINCING and closure.inliers >= 2 * self._verify.min_inliers
 
     def _compare_images(
         self, candidate: Candidate, query: Keyframe, match: Keyframe
@@ -125,7 +163,7 @@ class Verifier:
     def _compare_clouds(
         self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
     ) -> Closure:
-        """The motion in space by registration, if it passes the tests of overlap and residual.
+        """The motion in space by registration, if it passes the tests of overlap and residual, and no other one does.
 
         The query is laid on the match's own cloud, so that odometry between the match and its neighbours
         does not enter the closure; their clouds only say what else is there.
@@ -133,19 +171,44 @@ class Verifier:
         target, source = _surface(match), _surface(query)
         if target is None or source is None:
             return replace(closure, reason=CLOUD_TOO_SMALL)
-        fit = register(target, source, lift(planar, query, match, self._bev))
-        closure = replace(closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m)
+        around = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
+        view = view_of(around[: len(match.points_kf)])
+        clouds = Clouds(query=query, match=match, source=source, target=target, around_level=around, view=view)
+        closure = self._register(closure, planar, clouds)
+        return self._unrivalled(closure, clouds) if closure.accepted else closure
+
+    def _register(self, closure: Closure, planar: PlanarMatch, clouds: Clouds) -> Closure:
+        """The closure with the motion in space that the one in the plane leads to, tested."""
+        query, match = clouds.query, clouds.match
+        fit = register(clouds.target, clouds.source, lift(planar, query, match, self._bev))
+        T_level_query = se3.from_parts(match.R_level_kf, np.zeros(3)) @ fit.T_target_source
+        share = overlap(se3.apply(T_level_query, query.points_kf), clouds.around_level, self._bev.range_m, clouds.view)
+        closure = replace(
+            closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m, overlap=share
+        )
         if not fit.converged:
             return replace(closure, reason=DIVERGED)
-        T_level_query = se3.from_parts(match.R_level_kf, np.zeros(3)) @ fit.T_target_source
-        surroundings = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
-        share = overlap(se3.apply(T_level_query, query.points_kf), surroundings, self._bev.range_m)
-        closure = replace(closure, overlap=share)
         if share < self._verify.min_overlap:
             return replace(closure, reason=LOW_OVERLAP)
         if not fit.rmse_m <= self._verify.max_rmse_m:
             return replace(closure, reason=LARGE_RESIDUAL)
         return replace(closure, accepted=True, reason=ACCEPTED)
+
+    def _unrivalled(self, closure: Closure, clouds: Clouds) -> Closure:
+        """The accepted closure, or the pose elsewhere that clearly beats it; refused when neither clearly wins."""
+        query, match = self._features_of(clouds.query), self._features_of(clouds.match)
+        rival = strongest_rival(self._correlator, match.spectra, query.spectra, _in_plane(closure, clouds))
+        if rival is None:
+            return closure
+        other = self._register(closure, rival, clouds)
+        shift_m, turn_rad = se3.distance(closure.T_match_query, other.T_match_query)
+        if shift_m < ELSEWHERE_M and turn_rad < ELSEWHERE_RAD:
+            return closure
+        if other.overlap < CLEAR * closure.overlap:
+            return closure
+        if other.accepted and closure.overlap < CLEAR * other.overlap:
+            return other
+        return replace(closure, accepted=False, reason=AMBIGUOUS)
 
     def _inliers(self, pairs: Pairs, planar: PlanarMatch) -> int:
         pose = np.array([planar.x_m, planar.y_m, planar.yaw_rad])
@@ -169,3 +232,25 @@ class Verifier:
 def _surface(keyframe: Keyframe) -> Surface | None:
     points = keyframe.points_kf
     return surface(points[np.einsum("ij,ij->i", points, points) < REGISTRATION_RANGE_M**2])
+
+
+def _in_plane(closure: Closure, clouds: Clouds) -> PlanarMatch:
+    """The closure's motion as it shows between the levelled frames."""
+    T_level_match = se3.from_parts(clouds.match.R_level_kf, np.zeros(3))
+    T_query_level = se3.from_parts(clouds.query.R_level_kf.T, np.zeros(3))
+    T = T_level_match @ closure.T_match_query @ T_query_level
+    yaw_rad = float(np.arctan2(T[1, 0], T[0, 0]))
+    return PlanarMatch(method=closure.method, x_m=float(T[0, 3]), y_m=float(T[1, 3]), yaw_rad=yaw_rad, score=closure.score)
+
+
+def _untried(candidate: Candidate) -> Closure:
+    return Closure(
+        query_id=candidate.query_id,
+        match_id=candidate.match_id,
+        accepted=False,
+        reason=NOT_NEEDED,
+        method="",
+        T_match_query=None,
+        information=None,
+        descriptor_distance=candidate.distance,
+    )
