@@ -4,10 +4,11 @@
     python benchmarks/lio_vs_peers.py --full     # ten seeds in six worlds: an hour, but it goes on where it ended
 
 Every system gets every scan with its points' times, the true stamps and the true mounting, in one thread. Each keeps
-one setting in all worlds, but that RKO-LIO is told whether the drive begins at rest. Seed n is driven
-with the lidar n modulo 3 of hdl64, vlp16, os1-64; odd seeds begin at rest, even ones in motion. On kitti05 and kitti07 the IMU samples are real (a KITTI drive's),
-the town around is simulated, and each seed begins elsewhere on the track, mostly in motion. Runs are kept in --out; a
-peer's run is made once, ours again whenever our sources change.
+one setting in all worlds, but that RKO-LIO is told whether the drive begins at rest. Seed n is driven with the lidar
+n modulo 3 of hdl64, vlp16, os1-64; odd seeds begin at rest, even ones in motion (in the tunnel all at rest). On
+kitti05 and kitti07 the IMU samples are real (a KITTI drive's), the town around is simulated, and each seed begins
+elsewhere on the track, mostly in motion. Runs are kept in --out; a peer's run is made once, ours again whenever our
+sources change.
 """
 
 import argparse
