@@ -4,6 +4,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -40,17 +41,20 @@ class Diagnostics:
             level=report.level,
             name=self._node.get_fully_qualified_name().lstrip("/"),
             message=report.message,
-            values=[KeyValue(key=key, value=_text(value)) for key, value in {**report.values, **_memory()}.items()],
+            values=[KeyValue(key=key, value=_text(value)) for key, value in {**report.values, **_resources()}.items()],
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
 
-def _memory() -> dict[str, float]:
-    """Linux counts kilobytes, macOS bytes."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return {"peak memory [MB]": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6}
+def _resources() -> dict[str, float]:
+    """Peak (Linux counts kilobytes, macOS bytes), and where Linux tells it what is used now; CPU seconds so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    values = {"peak memory [MB]": usage.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / 1e6}
+    if sys.platform == "linux":
+        values["memory [MB]"] = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+    return values | {"CPU time [s]": usage.ru_utime + usage.ru_stime}
 
 
 def _text(value: Any) -> str:

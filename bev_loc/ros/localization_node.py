@@ -7,6 +7,7 @@ set_thread_environment()  # numpy's thread pools read it once, when they load
 require_ros()
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -64,6 +65,7 @@ class LocalizationNode:
         self._last: Step | None = None
         self._last_found_ns: int | None = None
         self._overlap = 0.0  # of the last closure or fit in the map
+        self._keyframe_ms = 0.0  # what the last keyframe took, from image to pose graph
         self._stamps = StampOrder()
         self._begun_ns: int | None = None  # of the pose with which the odometry began, once it said so
         self._jumps = on_backward_jump(self.node, self._on_jump)
@@ -173,8 +175,10 @@ class LocalizationNode:
         if self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
             self._begun_ns = None
         localizer = self._session.localizer
-        before = localizer.state
+        before, begin_s = localizer.state, time.monotonic()
         step = localizer.on_odometry(odometry)
+        if step.keyframe is not None:
+            self._keyframe_ms = 1e3 * (time.monotonic() - begin_s)
         self._last = step
         self._poses.place(step.T_map_odom, pair[0])
         if any(closure.accepted for closure in step.closures):
@@ -245,7 +249,10 @@ class LocalizationNode:
         complaints = [watched.complaint() for watched in self._watched]
         for watched, complaint in zip(self._watched, complaints):
             watched.say(complaint)
-        values["odometry rate [Hz]"] = f"{self._watched[0].rate_hz:.1f}"
+        values |= {"odometry rate [Hz]": f"{self._watched[0].rate_hz:.1f}", "waiting": worker.waiting,
+                   "processing of a keyframe [ms]": self._keyframe_ms}  # fmt: skip
+        if self._poses.delay_ms is not None:
+            values["delay of the pose after its stamp [ms]"] = self._poses.delay_ms
         if last is not None and self._last_found_ns is not None:
             values |= {"since the map was recognised [s]": (last.stamp_ns - self._last_found_ns) * 1e-9, "overlap": self._overlap}
         well = last is not None and last.state is State.TRACKING and not any(complaints)

@@ -23,7 +23,8 @@ class PoseOutputs:
     """
 
     def __init__(self, node: Node, config: RosConfig, tf: Tf) -> None:
-        self._frames, self._tf = config, tf
+        self._frames, self._tf, self._clock = config, tf, node.get_clock()
+        self.delay_ms: float | None = None  # of the last pose, from its stamp to when it went out
         self._pose = node.create_publisher(PoseWithCovarianceStamped, "pose", qos.RESULT)
         self._lock = threading.Lock()
         self._T_map_odom: np.ndarray | None = None
@@ -75,3 +76,4 @@ class PoseOutputs:
             self._tf.send(self._T_map_odom, stamp, frames.map_frame, frames.odom_frame)
         covariance = tangent_covariance(message.pose.covariance, T_odom_base)
         self._pose.publish(pose_with_covariance(T_map_base, covariance, stamp, frames.map_frame))
+        self.delay_ms = (self._clock.now().nanoseconds - stamp) * 1e-6

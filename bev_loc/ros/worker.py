@@ -29,6 +29,11 @@ class Worker(Generic[Item]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait now."""
+        return len(self._waiting)
+
     def offer(self, item: Item) -> None:
         """Hand over an item; never blocks for longer than it takes to append it."""
         with self._news:

@@ -107,6 +107,15 @@ def with_tf2(repository: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def run_time_only(tmp_path: Path) -> str:
+    """PYTHONPATH under which nothing can be imported that only training, simulator, tests and viewers need."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nfor name in ('torch', 'open3d', 'onnx', 'rerun', 'evo', 'matplotlib', 'tqdm'):\n    sys.modules[name] = None\n"
+    )
+    return str(tmp_path)
+
+
+@pytest.fixture
 def make_ros(tmp_path: Path) -> Iterator[Callable[..., Ros]]:
     """Makes a `Ros` in a domain of its own, with the given PYTHONPATH for its nodes."""
     domain_coordinator = pytest.importorskip("domain_coordinator")

@@ -90,6 +90,25 @@ def test_broken_clouds_are_counted_the_drive_goes_on_and_stamps_that_start_over_
     assert "Traceback" not in node.output and node.end(signal.SIGTERM) == 0
 
 
+def test_ten_million_points_on_the_topic_are_thinned_and_the_drive_goes_on(ros):
+    statuses, odometry = Statuses(ros), ros.collect(Odometry, "odometry")
+    node, sensors = ros.start("odometry_node"), Sensors(ros)
+    ros.spin_until(sensors.matched, "subscriptions")
+    sensors.send_until(lambda: len(odometry) >= 3, "odometry")
+    huge = sensors.cloud(sensors.sweeps)
+    times = 10_000_000 // huge.width + 1
+    huge.width, huge.row_step, huge.data = huge.width * times, huge.row_step * times, huge.data * times
+    assert len(huge.data) >= 160_000_000
+    sensors.points.publish(huge)
+    sensors.sweeps += 1
+    ros.spin_until(lambda: statuses.count("odometry_node", "clouds thinned to a million points") == 1, "the count of it")
+    sensors.send_until(lambda: stamp_ns(odometry[-1].header.stamp) > sensors.stamp_ns(sensors.sweeps - 1), "odometry after it")
+    T_first, T_last = (pose_matrix(m.pose.pose) for m in (odometry[0], odometry[-1]))
+    driven_s = (stamp_ns(odometry[-1].header.stamp) - stamp_ns(odometry[0].header.stamp)) * 1e-9
+    assert (T_last - T_first)[0, 3] == pytest.approx(5.0 * driven_s, abs=0.3)
+    assert "Traceback" not in node.output and node.end(signal.SIGINT) == 0
+
+
 def test_a_clock_that_jumps_back_begins_a_new_drive_in_the_same_map(ros):
     odometry, states = ros.collect(Odometry, "odometry"), ros.collect(String, "state", qos.LATCHED)
     clock = ros.node.create_publisher(Clock, "/clock", 10)

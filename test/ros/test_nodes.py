@@ -1,5 +1,6 @@
 """The nodes as users run them: in processes, over DDS."""
 
+import os
 import signal
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,10 +74,10 @@ def replay(ros, source: Path, scans: int, rate: float, **localization: object):
     return watch, nodes
 
 
-def test_every_scan_of_a_drive_is_processed_the_pose_follows_the_truth_and_tf_says_the_same(with_tf2, make_ros, drive):
+def test_every_scan_of_a_drive_is_processed_the_pose_follows_the_truth_and_tf_says_the_same(with_tf2, run_time_only, make_ros, drive):
     from tf2_msgs.msg import TFMessage
 
-    ros = make_ros(with_tf2)
+    ros = make_ros(os.pathsep.join(filter(None, [with_tf2, run_time_only])))
     sent = ros.collect(TFMessage, "/tf")
     watch, nodes = replay(ros, drive, SCANS, rate=0.0)
 

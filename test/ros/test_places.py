@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +21,6 @@ from std_srvs.srv import Trigger
 
 from bev_loc import config_io
 from bev_loc.config import Config, RosConfig
-from bev_loc.localizer import Localizer
-from bev_loc.maps.bundle import save_map
 from bev_loc.records import Odometry
 from bev_loc.ros import qos
 from bev_loc.ros.conversions import cloud_message, cloud_points, header, odometry_message, pose_matrix, stamp_ns, transform_matrix
@@ -37,17 +34,6 @@ SECOND_NS = 10**9
 @pytest.fixture(scope="module")
 def world() -> BoxWorld:
     return BoxWorld(seed=1)
-
-
-@pytest.fixture(scope="module")
-def known_map(world, tmp_path_factory) -> Path:
-    """A saved map of one side of the square and a half."""
-    localizer = Localizer(CONFIG)
-    for odometry in drive(world, square_drive(120.0), seed=1):
-        localizer.on_odometry(odometry)
-    folder = tmp_path_factory.mktemp("maps") / "square"
-    save_map(folder, localizer.bundle())
-    return folder
 
 
 def parameters_of(config: Config) -> dict[str, object]:
@@ -90,9 +76,17 @@ def set_live(ros, name: str, value: object) -> None:
     assert result.successful, result.reason
 
 
-def test_a_vehicle_is_found_lost_when_kidnapped_and_found_again(ros, world, known_map):
-    statuses = Statuses(ros)
-    node = ros.start("localization_node", map=str(known_map), **parameters_of(CONFIG))
+def test_a_vehicle_maps_and_another_is_found_in_the_map_lost_when_kidnapped_and_found_again(ros, world, tmp_path):
+    statuses, folder = Statuses(ros), tmp_path / "square"
+    mapping = ros.start("localization_node", save_map_path=str(folder), **parameters_of(CONFIG))
+    Odometer(ros).follow(drive(world, square_drive(120.0), seed=1))
+    ros.spin_until(lambda: statuses.count("localization_node", "processed") == 60, "the last counts")
+    expected = {"state", "keyframes", "odometry rate [Hz]", "processing of a keyframe [ms]", "delay of the pose after its stamp [ms]",
+                "memory [MB]", "peak memory [MB]", "waiting", "received", "dropped: too slow"}  # fmt: skip
+    assert expected <= statuses.values("localization_node").keys()
+    assert mapping.end(signal.SIGTERM) == 0 and "map with 30 keyframes" in mapping.output
+
+    node = ros.start("localization_node", map=str(folder), **parameters_of(CONFIG))
     vehicle = Odometer(ros)
     late = ros.collect(PointCloud2, "map_points", qos.LATCHED)
     ros.spin_until(lambda: late, "the map, for a late joiner")
