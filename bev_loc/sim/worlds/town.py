@@ -31,14 +31,22 @@ def build(options: WorldOptions) -> World:
     return lay_out("town", options, STYLES, _MIX, speed_m_s=9.0)
 
 
-def lay_out(name: str, options: WorldOptions, styles: tuple[Style, ...], mix: tuple[float, ...], speed_m_s: float) -> World:
+def build_for(options: WorldOptions, drive: list[tuple[int, int]]) -> World:
+    """The town of this seed with a drive of one's own: steps over street corners, 0 to `options.blocks` each way."""
+    return lay_out("town", options, STYLES, _MIX, speed_m_s=9.0, drives=(drive, drive[::-1]))
+
+
+def lay_out(
+    name: str, options: WorldOptions, styles: tuple[Style, ...], mix: tuple[float, ...], speed_m_s: float,
+    drives: tuple[list[tuple[int, int]], list[tuple[int, int]]] | None = None,
+) -> World:  # fmt: skip
     """A net of streets whose neighbourhoods are drawn from `styles`; the first one sets the width of all streets."""
     rngs = generators(options)
     rng = rngs[0]
     nodes = _corners(rng, options.blocks + 1)
     ground = rolling(rng, 0.025)
     low, high = nodes.min((0, 1)) - _MARGIN_M, nodes.max((0, 1)) + _MARGIN_M
-    drive, other = _drives(options.blocks)
+    drive, other = drives or _drives(options.blocks)
     streets = _streets(rng, nodes, drive)
     layout = Layout(ground, low, high, rngs, options.foliage)
     layout.draw(streets, styles[0])
