@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import MapError, OutputError
 from .localizer import Localizer
 from .maps.writer import MapWriter
 from .records import Step
@@ -36,7 +36,9 @@ class GrowingMap:
                 closures = tuple(closure for closure in step.closures if closure.accepted)
                 moved = self._localizer.bundle().T_map_kf if closures else None
                 self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures, moved)
-        except OutputError as error:
+            for id, (file, checksum) in self._writer.take_written().items():
+                self._localizer.put_away(id, file, checksum)
+        except (MapError, OutputError) as error:  # the disk is full, or somebody took the folder away
             if not self.failures:
                 self._say(f"the map is not being saved, the run goes on: {error}")
             self.failures += 1
@@ -45,6 +47,6 @@ class GrowingMap:
         """Write the whole map; empty, or the sentence that says why it could not be."""
         try:
             self._writer.checkpoint(self._localizer.bundle())
-        except OutputError as error:
+        except (MapError, OutputError) as error:
             return str(error)
         return ""

@@ -7,6 +7,7 @@ given and mapped on; the new session is joined to it once it has found itself.
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -50,13 +51,15 @@ class Localizer:
         self._lio = Lio(
             config.odometry, T_base_lidar=T_base_lidar, T_base_imu=T_base_imu, initial_rpy=config.input.initial_rpy
         )
+        self._entries = {entry.id: entry for entry in entries}  # of all keyframes; their places are the graph's
+        self._attic = Attic()
         self._keyframes = KeyframeStore(
             config.keyframes,
             config.bev,
             self._describer,
             submap_keyframes=config.verify.submap_keyframes,
             shelf=known_map.keyframes if known_map is not None else None,
-            own=Attic(),
+            own=self._attic,
         )
         self._search = Search(config, self._describer.dimension, entries, mapping=self._mapping)
         self._verifier = Verifier(config.verify, config.bev)
@@ -152,6 +155,10 @@ class Localizer:
             raise BevLocError("a hint is compared with a loaded map, and none is loaded; give one with --map")
         self._hint, self._keyframe_now = T_map_base, True
 
+    def put_away(self, id: int, file: Path, sha256: str) -> None:
+        """Keyframe `id` of this run is in `file` on the disk now: from here on it is read from there."""
+        self._attic.put_away(id, file, sha256)
+
     def trajectory(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) stamps and (N, 4, 4) T_map_base of every pose whose place is known, as the graph sees it now."""
         return self._history.resolve(self._back_end.graph.T_map_kf)
@@ -176,11 +183,9 @@ class Localizer:
         """
         if self._known_map is not None and not self._mapping:
             return self._known_map
-        given = {e.id: e for e in self._known_map.entries} if self._known_map is not None else {}
         graph = self._back_end.graph
         entries = tuple(
-            replace(given[id], T_map_kf=T_map_kf) if id in given else entry(self._keyframes.get(id), T_map_kf)
-            for id, T_map_kf in graph.places().items()
+            replace(self._entries[id], T_map_kf=T_map_kf) for id, T_map_kf in graph.places().items()
         )
         return MapBundle(
             entries=entries,
@@ -218,6 +223,7 @@ class Localizer:
     def _remember(self, odometry: Odometry, keyframe: Keyframe) -> None:
         if self._mapping:
             self._keyframes.add(keyframe)
+            self._entries[keyframe.id] = entry(keyframe, keyframe.T_odom_kf)
         self._search.keep(keyframe)
         self._history.add(odometry, keyframe)
         self._next_id += 1

@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .options import add_config_options, add_json_option, config_from, print_result
+
+if TYPE_CHECKING:
+    from ..maps.contents import MapBundle
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -20,6 +23,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     check = actions.add_parser("check", help="read every file and compare checksums")
     check.add_argument("map", type=Path, metavar="MAP")
     check.add_argument("--repair", type=Path, metavar="OUT", help="write what can still be read as a new map")
+    add_json_option(check)
     check.set_defaults(handler=_check)
 
     merge = actions.add_parser(
@@ -44,47 +48,76 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
     from ..maps.bundle import load_map
 
     bundle = load_map(arguments.map, verify=False)
-    sessions: dict[int, int] = {}
-    for entry in bundle.entries:
-        sessions[entry.session] = sessions.get(entry.session, 0) + 1
-    lengths_m = [max(e.path_m for e in bundle.entries if e.session == session) for session in sessions]
-    size_mb = sum(file.stat().st_size for file in arguments.map.rglob("*") if file.is_file()) / 1e6
+    drives = [_drive(bundle, session) for session in sorted({entry.session for entry in bundle.entries})]
+    length_m = sum(drive["path_length_m"] for drive in drives)
+    size_bytes = sum(file.stat().st_size for file in arguments.map.rglob("*") if file.is_file())
+    places_m = np.array([entry.T_map_kf[:3, 3] for entry in bundle.entries]).reshape(-1, 3)
+    extent_m = np.ptp(places_m, axis=0) if len(places_m) else np.zeros(3)
+    count = len(bundle.entries)
     result: dict[str, Any] = {
-        "keyframes": len(bundle.entries),
-        "sessions": len(sessions),
+        "keyframes": count,
+        "sessions": len(drives),
         "closures": len(bundle.closures),
-        "path_length_m": sum(lengths_m),
+        "path_length_m": length_m,
         "bev_range_m": bundle.bev.range_m,
         "bev_cell_m": bundle.bev.cell_m,
         "describer": bundle.describer,
-        "size_mb": size_mb,
+        "size_mb": size_bytes / 1e6,
+        "kb_per_keyframe": size_bytes / 1e3 / count if count else None,
+        "extent_m": extent_m,
+        "drives": drives,
     }
-    text = (
-        f"{len(bundle.entries)} keyframes of {len(sessions)} drives over {sum(lengths_m):.1f} m, "
-        f"{len(bundle.closures)} closures, {size_mb:.1f} MB\n"
-        f"images +-{bundle.bev.range_m:g} m at {bundle.bev.cell_m:g} m, described by {bundle.describer}"
-    )
-    print_result(result, arguments.json, text)
+    each_kb = f", {result['kb_per_keyframe']:.1f} kB each" if count else ""
+    lines = [
+        f"{count} keyframes of {len(drives)} drives over {length_m:.1f} m, {len(bundle.closures)} closures, "
+        f"{size_bytes / 1e6:.1f} MB{each_kb}",
+        f"images +-{bundle.bev.range_m:g} m at {bundle.bev.cell_m:g} m, described by {bundle.describer}",
+        f"{extent_m[0]:.0f} x {extent_m[1]:.0f} m, {extent_m[2]:.0f} m of height",
+    ]
+    lines += [
+        f"drive {drive['session']}: {drive['keyframes']} keyframes over {drive['path_length_m']:.1f} m in {drive['seconds']:.0f} s"
+        for drive in drives
+    ]
+    print_result(result, arguments.json, "\n".join(lines))
     return 0
+
+
+def _drive(bundle: "MapBundle", session: int) -> dict[str, Any]:
+    entries = [entry for entry in bundle.entries if entry.session == session]
+    stamps_ns = [entry.stamp_ns for entry in entries]
+    return {
+        "session": session,
+        "keyframes": len(entries),
+        "path_length_m": max(entry.path_m for entry in entries) - min(entry.path_m for entry in entries),
+        "seconds": (max(stamps_ns) - min(stamps_ns)) / 1e9,
+    }
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from ..maps.bundle import load_map, save_map
+    from ..maps.bundle import save_map
     from ..maps.salvage import salvage
 
+    saved = salvage(arguments.map)  # MapError: nothing can be saved
+    count = len(saved.bundle.entries)
     if arguments.repair is not None:
-        saved = salvage(arguments.map)
         save_map(arguments.repair, saved.bundle)
-        for sentence in saved.lost:
-            print(f"lost: {sentence}")
-        print(f"{arguments.repair}: {len(saved.bundle.entries)} keyframes saved, {len(saved.lost)} lost")
-        return 0
-    bundle = load_map(arguments.map, verify=True)
-    print(f"{arguments.map}: whole, {len(bundle.entries)} keyframes read and compared with their checksums")
-    return 0
+    result = {
+        "whole": not saved.lost, "keyframes": count, "lost": saved.lost, "notes": saved.notes, "out": arguments.repair
+    }  # fmt: skip
+    lines = [f"damaged: {sentence}" for sentence in saved.lost] + list(saved.notes)
+    if arguments.repair is not None:
+        lines.append(f"{arguments.repair}: {count} keyframes saved")
+    elif saved.lost:
+        lines.append(f"{arguments.map}: {count} keyframes can be saved with --repair OUT")
+    else:
+        lines.append(f"{arguments.map}: whole, {count} keyframes read and compared with their checksums")
+    print_result(result, arguments.json, "\n".join(lines))
+    return 1 if saved.lost and arguments.repair is None else 0
 
 
 def _merge(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ moment leaves the old map or the new one, and perhaps files that nobody refers t
 already there is not written again, so saving a growing map costs what was added.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MapError, OutputError
@@ -20,17 +21,22 @@ from .contents import Entry, MapBundle, check
 from .folder import TEMPORARY, flush, make_folder, read_whole, sha256, write_whole
 from .shelf import Shelf
 
-__all__ = ["MapBundle", "check", "load_map", "save_map"]
+__all__ = ["MapBundle", "Saved", "check", "load_map", "save_map"]
 
 _DIGITS = 12  # of a checksum, in a file name
 _BESIDE_KEYFRAMES = ("table-", "journal-", "places-")
 
 
-def save_map(path: Path | str, bundle: MapBundle) -> str:
-    """Write `bundle` to folder `path`: new, empty, or a map, which it replaces. OutputError when it cannot.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Where a map went."""
 
-    Returns the name that the journal of later additions has in that folder.
-    """
+    journal: Path  # for later additions
+    keyframes: dict[int, tuple[Path, str]]  # file and checksum by id
+
+
+def save_map(path: Path | str, bundle: MapBundle) -> Saved:
+    """Write `bundle` to folder `path`: new, empty, or a map, which it replaces. OutputError when it cannot."""
     path = Path(path)
     there = {row.entry.id: row for row in _rows_there(path)}
     make_folder(path / "keyframes")
@@ -55,7 +61,8 @@ def save_map(path: Path | str, bundle: MapBundle) -> str:
     flush(path)  # everything it refers to is there before the head is
     write_whole(path / head.NAME, head.encode(bundle, name, checksum))
     _sweep(path, {name, head.NAME}, {row.file for row in rows})
-    return journal_name(name)
+    keyframes = {row.entry.id: (path / "keyframes" / row.file, row.sha256) for row in rows}
+    return Saved(journal=path / journal_name(name), keyframes=keyframes)
 
 
 def keyframe_name(id: int, checksum: str) -> str:

@@ -15,6 +15,10 @@ _KIND = "bev_loc map"
 _LAYOUT = {"byte_order": "little", "float_bits": 64}  # of every number in every file, whatever the machine
 
 
+class LostHead(MapError):
+    """`map.json` is missing or damaged: what it said may be found elsewhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """With what a map was made: what is looked for in it must be made with the same."""
@@ -54,9 +58,9 @@ def read(path: Path) -> Head:
     try:
         head = json.loads(file.read_bytes())
     except OSError as error:
-        raise MapError(f"{path}: holds no map ('{NAME}': {error.strerror}); give a folder that --save-map wrote") from None
+        raise LostHead(f"{path}: holds no map ('{NAME}': {error.strerror}); give a folder that --save-map wrote") from None
     except ValueError as error:
-        raise MapError(f"{file}: is damaged ({error}); restore the map from a copy, or try `map check --repair`") from None
+        raise LostHead(f"{file}: is damaged ({error}); restore the map from a copy, or try `map check --repair`") from None
     if not isinstance(head, dict) or head.get("kind") != _KIND:
         raise MapError(f"{file}: belongs to another program; give a folder that --save-map wrote")
     if head.get("version") != VERSION:
@@ -69,7 +73,7 @@ def read(path: Path) -> Head:
         )
     origin = decode_origin(head)
     if origin is None or {"table", "table_sha256"} - set(head):
-        raise MapError(f"{file}: is damaged (keys are missing or unknown); restore the map from a copy, or try `map check --repair`")
+        raise LostHead(f"{file}: is damaged (keys are missing or unknown); restore the map from a copy, or try `map check --repair`")
     return Head(origin=origin, table=str(head["table"]), table_sha256=str(head["table_sha256"]))
 
 

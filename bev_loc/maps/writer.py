@@ -27,6 +27,7 @@ class MapWriter:
     def __init__(self, path: Path | str, bundle: MapBundle) -> None:
         """The folder is new, empty, or holds a map, which `bundle` replaces."""
         self._path = Path(path)
+        self._fresh: dict[int, tuple[Path, str]] = {}
         make_folder(self._path / "keyframes")
         self.checkpoint(bundle)
 
@@ -49,16 +50,23 @@ class MapWriter:
         self._broken = True  # until it is all there
         data = encode(keyframe)
         checksum = sha256(data)
-        file = keyframe_name(keyframe.id, checksum)
-        write_whole(self._path / "keyframes" / file, data)
+        name = keyframe_name(keyframe.id, checksum)
+        file = self._path / "keyframes" / name
+        write_whole(file, data)
         flush(self._path / "keyframes")
         before = self._places_file
         places_there = self._write_places(moved) if moved is not None else None
-        journal.write(self._journal, journal.Added(file=file, sha256=checksum, T_map_kf=T_map_kf), closures, places_there)
+        journal.write(self._journal, journal.Added(file=name, sha256=checksum, T_map_kf=T_map_kf), closures, places_there)
         if places_there is not None and before and before != places_there.file:
             (self._path / before).unlink(missing_ok=True)
         self._T_map_kf[keyframe.id] = T_map_kf
+        self._fresh[keyframe.id] = file, checksum
         self._broken, self._journalled = False, self._journalled + 1
+
+    def take_written(self) -> dict[int, tuple[Path, str]]:
+        """File and checksum by id of what was written since the last call."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
 
     def _write_places(self, T_map_kf: Mapping[int, np.ndarray]) -> journal.Moved | None:
         """The places of what is written already, if one of them is no longer where the disk has it."""
@@ -71,6 +79,7 @@ class MapWriter:
 
     def checkpoint(self, bundle: MapBundle) -> None:
         """Write the table of the whole map, with every place as it is now."""
-        self._journal = self._path / save_map(self._path, bundle)
+        saved = save_map(self._path, bundle)
+        self._journal, self._fresh = saved.journal, self._fresh | saved.keyframes
         self._in_table, self._journalled, self._broken = len(bundle.entries), 0, False
         self._T_map_kf, self._places_file = bundle.T_map_kf, ""

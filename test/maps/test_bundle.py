@@ -16,6 +16,7 @@ from bev_loc.config import BevConfig, Config, KeyframeConfig, PlaceConfig
 from bev_loc.errors import BevLocError, MapError, OutputError
 from bev_loc.geometry import se3
 from bev_loc.maps.bundle import MapBundle, check, load_map, save_map
+from bev_loc.maps.folder import sha256
 from bev_loc.place.describe import make_describer
 from bev_loc.place.keyframes import KeyframeStore
 from bev_loc.records import Keyframe
@@ -104,6 +105,15 @@ def one_keyframe(path: Path) -> Path:
     return sorted((path / "keyframes").iterdir())[2]
 
 
+def other_numbers(path: Path) -> None:
+    """The table as a careless program on a big-endian machine would write it, under the right checksum."""
+    table = next(path.glob("table-*"))
+    with np.load(table) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    np.savez(table, **arrays | {"T_map_kf": arrays["T_map_kf"].astype(">f8")})
+    edit(path, table_sha256=sha256(table.read_bytes()))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a flipped byte in a cloud": (lambda path: flip(one_keyframe(path), -2000), "damaged"),
     "a flipped byte in a header": (lambda path: flip(one_keyframe(path), 30), "damaged"),
@@ -116,6 +126,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a head without a table": (lambda path: (path / "map.json").write_text('{"kind": "bev_loc map", "version": 1}'), "keys"),
     "another program's file": (lambda path: (path / "map.json").write_text("[]"), "another program"),
     "a future version": (lambda path: edit(path, version=2), "version 2"),
+    "a big-endian machine's map": (lambda path: edit(path, byte_order="big"), "another architecture .big-endian"),
+    "a map of short floats": (lambda path: edit(path, float_bits=32), "another architecture .little-endian, 32-bit"),
+    "a table of other numbers": (lambda path: other_numbers(path), "'T_map_kf' is of type >f8"),
 }
 
 
