@@ -19,6 +19,7 @@ from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
 from .local_map import LayeredMap
 from .propagate import ImuNoise
+from .rings import Rays, ring_spacing_rad
 from .sweep import ConstantTwist, Sweep, sweep_of
 from .update import BevHelp, Prediction, Registration, register
 
@@ -53,6 +54,7 @@ class Lio:
         self._T_base_body, self._T_body_base = T_base_imu, se3.inverse(T_base_imu)
         self._T_body_lidar = self._T_body_base @ T_base_lidar
         self._initial_rpy = initial_rpy
+        self._rays = Rays(origin_body=self._T_body_lidar[:3, 3])
         self._imu = ImuBuffer()
         noise = ImuNoise(
             gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
@@ -92,6 +94,7 @@ class Lio:
         if len(to_map) < _MIN_POINTS:
             return _dropped(scan, "too few points", _why_few(scan, cloud, len(to_map)))
         if self._stamp_ns < 0:
+            self._rays = Rays(origin_body=self._T_body_lidar[:3, 3], spacing_rad=ring_spacing_rad(scan.points_lidar))
             points_body, result, reasons = self._first(cloud, to_map, end_s, stamp_ns)
         else:
             points_body, result, reasons = self._follow(cloud, to_map, end_s, stamp_ns)
@@ -109,7 +112,7 @@ class Lio:
         self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, stamp_ns: int
     ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """The start: level, the base at the origin, known exactly by definition."""
-        sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(end_s, 1e-9))
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(end_s, 1e-9), self._rays)
         R_odom_base, self.start_note = self._level(cloud.points_body[to_map], stamp_ns)
         self._T_odom_body = se3.from_parts(R_odom_base, np.zeros(3)) @ self._T_base_body
         self._unmoved = _Unmoved(sweep=sweep.subset(to_map), duration_s=end_s)
@@ -134,7 +137,7 @@ class Lio:
     ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """Predict, register, move on: the deskewed points, the registration, and what was wrong."""
         interval_s = (stamp_ns - self._stamp_ns) * 1e-9
-        sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - end_s, interval_s)
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - end_s, interval_s, self._rays)
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
         result = self._register(sweep, thin, prediction)

@@ -6,11 +6,13 @@ import numpy as np
 from numba import njit
 
 from .local_map import LocalMap, nearest
+from .rings import Rays
 
 # Neighbours of a plane (5 as in FAST-LIO2, Xu et al. 2022, section V-B), and how wide they must spread, in voxels.
 _LAYERS = ((5, 0.07), (10, 0.15))
 _BESIDE = 2.0  # deviations of the neighbours' spread that a point may lie beside them
 _PLANE_TOLERANCE_M = 0.1  # all neighbours lie this near to their plane
+_LINE_SHARE = 0.06  # of the angle between two rings that the neighbours spread each way, as seen from the lidar
 _RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
 
 
@@ -27,9 +29,11 @@ class NormalEquations:
 class PlaneMatches:
     """The planes found for each registered point; kept between iterations until searched again."""
 
-    def __init__(self, shares: np.ndarray) -> None:
-        """shares: (N,) float32, how much of a change of the pose each point follows (see `linearise`)."""
+    def __init__(self, shares: np.ndarray, rays: Rays = Rays()) -> None:
+        """shares: (N,) float32, how much of a change of the pose each point follows (see `linearise`).
+        """
         self._shares = shares
+        self._rays = rays
         self._planes = np.zeros((len(shares), 4))  # n, d with n @ p + d = 0; n = 0: none
 
     def search(self, points_body: np.ndarray, T_odom_body: np.ndarray, layers: tuple[LocalMap, ...]) -> None:
@@ -37,7 +41,8 @@ class PlaneMatches:
         for number, layer in enumerate(layers):
             neighbours, spread = _LAYERS[number]
             _find_planes(
-                points_body, T_odom_body, self._planes, neighbours, spread * layer.voxel_m, number > 0, layer.voxel_m,
+                points_body, self._rays.origin_body, T_odom_body, self._planes, (_LINE_SHARE * self._rays.spacing_rad) ** 2,
+                neighbours, spread * layer.voxel_m, number > 0, layer.voxel_m,
                 layer.table_keys, layer.table_blocks, layer.counts, layer.points,
             )  # fmt: skip
 
@@ -57,11 +62,16 @@ class PlaneMatches:
 
 
 @njit(cache=True)
-def _find_planes(points_body, T, planes, neighbours, spread_m, again, voxel_m, table_keys, table_blocks, counts, map_points):
+def _find_planes(
+    points_body, origin_body, T, planes, angle_2, neighbours, spread_m, again, voxel_m, table_keys, table_blocks, counts, map_points
+):
     """Planes (N, 4) of points in one layer of the map; with `again` only of those that have none yet."""
     found_points = np.empty((neighbours, 3))
     found_d2 = np.empty(neighbours)
     query = np.empty(3)
+    origin = np.empty(3)
+    for axis in range(3):
+        origin[axis] = T[axis, 0] * origin_body[0] + T[axis, 1] * origin_body[1] + T[axis, 2] * origin_body[2] + T[axis, 3]
     for n in range(points_body.shape[0]):
         if again and (planes[n, 0] != 0.0 or planes[n, 1] != 0.0 or planes[n, 2] != 0.0):
             continue
@@ -72,8 +82,40 @@ def _find_planes(points_body, T, planes, neighbours, spread_m, again, voxel_m, t
             query, voxel_m, voxel_m**2, table_keys, table_blocks, counts, map_points, found_points, found_d2
         )
         planes[n, :] = 0.0
-        if found < neighbours or not _fit_plane(found_points, planes[n]) or not _spans(found_points, planes[n], query, spread_m):
+        if (
+            found < neighbours
+            or not _fit_plane(found_points, planes[n])
+            or not _spans(found_points, planes[n], query, spread_m)
+            or _seen_as_line(found_points, origin, query, angle_2)
+        ):
             planes[n, :] = 0.0
+
+
+@njit(cache=True)
+def _seen_as_line(points, origin, query, angle_2):
+    """Whether (K, 3) points look like a line from where the rays come from: narrower than an angle, squared.
+
+    What a single ring sees of a crown, a hedge or a corner lies in the ring's own plane: it turns with the
+    vehicle, and a residual against it holds the attitude to whatever it was.
+    """
+    rx, ry, rz = query[0] - origin[0], query[1] - origin[1], query[2] - origin[2]
+    range_2 = rx * rx + ry * ry + rz * rz
+    flat_2 = max(rx * rx + ry * ry, 1e-12)
+    # Axes across the ray: level, and upwards.
+    scale = 1.0 / np.sqrt(flat_2)
+    ux, uy = -ry * scale, rx * scale
+    scale = 1.0 / np.sqrt(range_2)
+    vx, vy, vz = -uy * rz * scale, ux * rz * scale, (uy * rx - ux * ry) * scale
+    count = points.shape[0]
+    cu, cv, uu, uv, vv = 0.0, 0.0, 0.0, 0.0, 0.0
+    for m in range(count):
+        dx, dy, dz = points[m, 0] - query[0], points[m, 1] - query[1], points[m, 2] - query[2]
+        u, v = ux * dx + uy * dy, vx * dx + vy * dy + vz * dz
+        cu, cv = cu + u, cv + v
+        uu, uv, vv = uu + u * u, uv + u * v, vv + v * v
+    uu, uv, vv = uu / count - (cu / count) ** 2, uv / count - cu * cv / count**2, vv / count - (cv / count) ** 2
+    half, det = 0.5 * (uu + vv), uu * vv - uv * uv
+    return half - np.sqrt(max(half * half - det, 0.0)) < angle_2 * range_2
 
 
 @njit(cache=True)

@@ -1,12 +1,13 @@
 """The points of one scan with their moments, and the two ways of undoing the motion within the sweep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from ..clouds.deskew import deskew, deskew_by_table
 from ..geometry import se3
+from .rings import Rays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,21 +21,24 @@ class Sweep:
     points_body: np.ndarray  # (N, 3) float32
     shares: np.ndarray  # (N,) float32
     timed: bool
+    rays: Rays = Rays()
 
     def subset(self, indices: np.ndarray) -> "Sweep":
         """The points at the given indices."""
-        return Sweep(points_body=self.points_body[indices], shares=self.shares[indices], timed=self.timed)
+        return replace(self, points_body=self.points_body[indices], shares=self.shares[indices])
 
 
-def sweep_of(points_body: np.ndarray, offsets_s: np.ndarray, before_s: float, interval_s: float) -> Sweep:
+def sweep_of(
+    points_body: np.ndarray, offsets_s: np.ndarray, before_s: float, interval_s: float, rays: Rays = Rays()
+) -> Sweep:
     """The sweep of points whose times count from the scan's first return, `before_s` after the last pose.
 
     offsets_s: (N,) float32 or empty. `before_s` is negative when the sweep began before the last one ended.
     """
     if not len(offsets_s):
-        return Sweep(points_body=points_body, shares=np.ones(len(points_body), np.float32), timed=False)
+        return Sweep(points_body=points_body, shares=np.ones(len(points_body), np.float32), timed=False, rays=rays)
     shares = ((offsets_s + np.float32(before_s)) / np.float32(interval_s)).astype(np.float32)
-    return Sweep(points_body=points_body, shares=shares, timed=True)
+    return Sweep(points_body=points_body, shares=shares, timed=True, rays=rays)
 
 
 class Course(Protocol):

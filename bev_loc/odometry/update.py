@@ -86,7 +86,8 @@ def register(
     """
     dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
-    matching = PlaneMatches((1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32))
+    followed = (1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32)
+    matching = PlaneMatches(followed, sweep.rays)
     error = np.zeros(dimension)
     T, T_searched = prediction.T_odom_body, np.zeros((4, 4))  # searched nowhere yet
     pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move
