@@ -4,13 +4,20 @@ VENV ?= .venv
 OUT ?= out/demo
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint setup clean
+.PHONY: demo test test-jazzy bench lint setup clean
 
 demo: $(READY)
 	$(VENV)/bin/python -m bev_loc demo --out $(OUT) --force
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+# The ROS tests with Jazzy's client library, in an environment of its own.
+test-jazzy:
+	[ -x $(VENV)-jazzy/bin/python ] || $(PYTHON) -m venv $(VENV)-jazzy
+	$(VENV)-jazzy/bin/python -m pip install -q -c requirements/constraints.txt -e '.[sim,test]'
+	$(VENV)-jazzy/bin/python -m pip install -q -r requirements/ros-test-jazzy.txt
+	$(VENV)-jazzy/bin/python -m pytest test/ros $(ARGS)
 
 bench: $(READY)
 	$(VENV)/bin/python -m pip install -q -c requirements/constraints.txt -e '.[bench]'

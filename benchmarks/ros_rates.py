@@ -1,6 +1,6 @@
 """Whether the nodes keep up: a recorded drive replayed in real time, latency from scan end to pose, CPU time, drops.
 
-    python benchmarks/ros_rates.py [--bag FOLDER] [--seconds 60] [--rate 1.0] [--cores 0,1]
+    python benchmarks/ros_rates.py [--bag FOLDER] [--seconds 60] [--rate 1.0] [--cores 0,1]   # five minutes: --seconds 300
 
 Without --bag one is simulated first (64 x 1800 beams at 10 Hz, IMU at 200 Hz). A scan ends when the IMU samples of that
 moment arrive: their stamps tell the replay's clock, so that nothing big has to be received here. --rate 2 is 20 Hz.
@@ -96,10 +96,11 @@ def _measured(bag: Path, rate: float, cores: str, folder: Path) -> dict[str, obj
 
     listener = Listener()
     started = {name: _start(name, cores, folder, bag, rate) for name in NODES}
-    begin_s, load = time.monotonic(), os.getloadavg()[0]
+    begin_s, load, source_cpu_s = time.monotonic(), os.getloadavg()[0], 0.0
     try:
         while started["source_node"].poll() is None:
             rclpy.spin_once(listener.node, timeout_sec=0.05)
+            source_cpu_s = max(source_cpu_s, _cpu_s(started["source_node"].pid))
         wall_s = time.monotonic() - begin_s
         until_s = time.monotonic() + 3.0  # what is in hand, and the last counts
         while time.monotonic() < until_s:
@@ -115,7 +116,8 @@ def _measured(bag: Path, rate: float, cores: str, folder: Path) -> dict[str, obj
         latencies_ms = listener.latencies_ms(topic, rate)
         median, late = np.percentile(latencies_ms, [50, 99]) if latencies_ms else (np.nan, np.nan)
         result |= {f"{topic}_messages": len(latencies_ms), f"{topic}_median_ms": round(median, 1), f"{topic}_p99_ms": round(late, 1)}
-    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in cpu_s.items() if seconds}
+    cpu_s["source_node"] = source_cpu_s
+    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in cpu_s.items()}
     result["odometry_counts"] = {k: v for k, v in odometry.items() if "dropped" in k or "scans" in k or "degraded" in k}
     result["localization_counts"] = {k: v for k, v in localization.items() if "dropped" in k or k in ("received", "processed")}
     result["load_before_and_after"] = [round(load, 1), round(os.getloadavg()[0], 1)]
@@ -144,6 +146,15 @@ def _mounts(bag: Path) -> list[str]:
             numbers = ", ".join(f"{float(value)!r}" for value in (*T[:3, 3], *so3.to_rpy(T[:3, :3])))
             arguments += ["-p", f"input.{key}:=[{numbers}]"]
     return arguments
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds of a running process so far; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _ended(process: subprocess.Popen) -> float:

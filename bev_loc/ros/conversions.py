@@ -165,7 +165,7 @@ def transform_matrix(message: TransformStamped) -> np.ndarray | None:
     return pose_matrix(Pose(position=Point(x=p.x, y=p.y, z=p.z), orientation=message.transform.rotation))
 
 
-def path_message(stamps_ns: np.ndarray, T_map_base: np.ndarray, map_frame: str, longest: int = 2000) -> Path:
+def path_message(stamps_ns: np.ndarray, T_map_base: np.ndarray, map_frame: str, longest: int = 1000) -> Path:
     """(N, 4, 4) poses as a path of at most about `longest`, evenly picked; its stamp is the last one's."""
     step = max(1, -(-len(stamps_ns) // longest))
     picked = range(len(stamps_ns) - 1, -1, -step)[::-1]  # the newest pose is always among them
