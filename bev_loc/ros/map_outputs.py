@@ -14,7 +14,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ..config import RosConfig
 from ..localizer import Localizer
 from ..maps.contents import MapBundle
-from ..records import Closure, Step
+from ..records import Closure, State, Step
 from . import qos
 from .conversions import cloud_message, header, image_message, path_message
 from .map_cloud import MapCloud
@@ -24,6 +24,12 @@ _MOST_CLOSURES = 1000  # drawn of those in the map
 _LEAST_PAUSE = 20.0  # times what the last one took: however big the map, drawing it stays below 5 % of one core
 _LOOP_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.9)
 _HIT_COLOUR = ColorRGBA(r=1.0, g=0.6, b=0.0, a=0.9)
+_STATE_COLOURS = {
+    State.TRACKING: ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0),
+    State.SEARCHING: ColorRGBA(r=1.0, g=0.8, b=0.1, a=1.0),
+    State.LOST: ColorRGBA(r=1.0, g=0.2, b=0.2, a=1.0),
+}
+_TEXT_M = 2.0  # height of its letters, and how far it floats above the vehicle
 
 
 class Pace:
@@ -50,6 +56,8 @@ class MapOutputs:
     def __init__(self, node: Node, config: RosConfig) -> None:
         self._config = config
         self._state = node.create_publisher(String, "state", qos.LATCHED)
+        self._state_text = node.create_publisher(Marker, "state_text", qos.LATCHED)
+        self._shown_state: State | None = None
         self._path = node.create_publisher(Path, "path", qos.LATCHED)
         self._map_points = node.create_publisher(PointCloud2, "map_points", qos.LATCHED)
         self._image = node.create_publisher(Image, "bev_image", qos.RESULT)
@@ -60,7 +68,7 @@ class MapOutputs:
     def start(self, localizer: Localizer, known_map: MapBundle | None) -> None:
         """A new localizer: show its state and the map it was given."""
         self._cloud, self._map_pace, self._path_pace = MapCloud(), Pace(), Pace()
-        self._state.publish(String(data=localizer.state.value))
+        self._show_state(localizer.state)
         if known_map is not None:
             for entry in known_map.entries:
                 self._cloud.add(entry.id, known_map.keyframes[entry.id].points_kf)
@@ -69,7 +77,7 @@ class MapOutputs:
 
     def show(self, localizer: Localizer, step: Step) -> None:
         """Publish what one step brought."""
-        self._state.publish(String(data=step.state.value))
+        self._show_state(step.state)
         if step.keyframe is None:
             return
         self._image.publish(image_message(step.keyframe.image, step.stamp_ns, self._config.base_frame))
@@ -81,6 +89,17 @@ class MapOutputs:
         map_due = self._map_pace.due(step.stamp_ns, self._config.map_points_period_s)
         if map_due or any(closure.accepted for closure in step.closures):
             self._show_map(localizer, step, with_points=map_due)
+
+    def _show_state(self, state: State) -> None:
+        """Every time for machines, and for people as a word above the vehicle when it changed."""
+        self._state.publish(String(data=state.value))
+        if state is self._shown_state:
+            return
+        self._shown_state = state
+        text = Marker(header=header(0, self._config.base_frame), ns="state", type=Marker.TEXT_VIEW_FACING, text=state.value)
+        text.color, text.frame_locked, text.pose.orientation.w = _STATE_COLOURS[state], True, 1.0
+        text.scale.z = text.pose.position.z = _TEXT_M
+        self._state_text.publish(text)
 
     def _show_path(self, localizer: Localizer, stamp_ns: int) -> None:
         begin_s = time.monotonic()

@@ -18,6 +18,7 @@ from ros.status import Statuses
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
+from visualization_msgs.msg import Marker
 
 from bev_loc import config_io
 from bev_loc.config import Config, RosConfig
@@ -88,7 +89,7 @@ def test_a_vehicle_maps_and_another_is_found_in_the_map_lost_when_kidnapped_and_
 
     node = ros.start("localization_node", map=str(folder), **parameters_of(CONFIG))
     vehicle = Odometer(ros)
-    late = ros.collect(PointCloud2, "map_points", qos.LATCHED)
+    late, words = ros.collect(PointCloud2, "map_points", qos.LATCHED), ros.collect(Marker, "state_text", qos.LATCHED)
     ros.spin_until(lambda: late, "the map, for a late joiner")
     assert len(cloud_points(late[0])) > 1000 and late[0].header.frame_id == "map"
     assert vehicle.states[-1].data == "searching" and not vehicle.poses, "no pose before the place is known"
@@ -106,6 +107,10 @@ def test_a_vehicle_maps_and_another_is_found_in_the_map_lost_when_kidnapped_and_
     vehicle.follow(drive(world, square_drive(40.0, start_m=70.0), seed=4, first_ns=300 * SECOND_NS), until="tracking")
     for log in ("searching -> tracking", "tracking -> lost", "lost -> tracking"):
         assert log in node.output
+
+    shown = ["searching", "tracking", "lost", "tracking"]
+    ros.spin_until(lambda: [word.text for word in words][-4:] == shown, "the words above the vehicle in rviz")
+    assert {word.header.frame_id for word in words} == {"base_link"}
 
     for service in ("relocalize", "load_map"):
         assert ros.call(Trigger, f"/localization_node/{service}", Trigger.Request()).success

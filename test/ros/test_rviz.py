@@ -15,6 +15,7 @@ pytestmark = pytest.mark.ros
 TYPE_OF_DISPLAY = {
     "PointCloud2": "sensor_msgs/msg/PointCloud2",
     "Path": "nav_msgs/msg/Path",
+    "Marker": "visualization_msgs/msg/Marker",
     "MarkerArray": "visualization_msgs/msg/MarkerArray",
     "PoseWithCovariance": "geometry_msgs/msg/PoseWithCovarianceStamped",
     "Image": "sensor_msgs/msg/Image",
@@ -26,7 +27,7 @@ RELIABILITY = {"Reliable": ReliabilityPolicy.RELIABLE, "Best Effort": Reliabilit
 def test_every_display_has_a_topic_of_its_type_and_delivery(ros, repository):
     manager = yaml.safe_load((repository / "rviz" / "localization.rviz").read_text())["Visualization Manager"]
     displays = {d["Name"]: d for d in manager["Displays"] if "Topic" in d}
-    assert set(displays) == {"map", "scan", "path", "closures", "pose", "bird's-eye view"}
+    assert set(displays) == {"map", "scan", "path", "closures", "state", "pose", "bird's-eye view"}
     assert manager["Global Options"]["Fixed Frame"] == "map"
     assert any(d["Class"].endswith("/TF") for d in manager["Displays"])
 
