@@ -18,7 +18,7 @@ from ..errors import MapError, OutputError
 from ..records import Closure
 from . import head, journal, keyframe_file, places, table
 from .contents import Entry, MapBundle, check
-from .folder import TEMPORARY, flush, make_folder, read_whole, sha256, write_whole
+from .folder import TEMPORARY, flush, make_folder, read_whole, sha256, write_whole, writing
 from .shelf import Shelf
 
 __all__ = ["MapBundle", "Saved", "check", "load_map", "save_map"]
@@ -56,7 +56,8 @@ def save_map(path: Path | str, bundle: MapBundle) -> Saved:
     checksum = sha256(content)
     name = table_name(checksum)
     write_whole(path / name, content)
-    (path / journal_name(name)).unlink(missing_ok=True)  # of an earlier map with the same table
+    with writing(path):
+        (path / journal_name(name)).unlink(missing_ok=True)  # of an earlier map with the same table
     flush(path / "keyframes")
     flush(path)  # everything it refers to is there before the head is
     write_whole(path / head.NAME, head.encode(bundle, name, checksum))
@@ -148,10 +149,11 @@ def _same(a: Entry, b: Entry) -> bool:
 
 def _sweep(path: Path, keep: set[str], keep_keyframes: set[str]) -> None:
     """Remove what the map that was just written does not refer to."""
-    stale = [p for p in path.iterdir() if p.is_file() and p.name not in keep and _ours(p)]
-    stale += [p for p in (path / "keyframes").iterdir() if p.name not in keep_keyframes and _ours(p)]
-    for file in stale:
-        file.unlink(missing_ok=True)
+    with writing(path):
+        stale = [p for p in path.iterdir() if p.is_file() and p.name not in keep and _ours(p)]
+        stale += [p for p in (path / "keyframes").iterdir() if p.name not in keep_keyframes and _ours(p)]
+        for file in stale:
+            file.unlink(missing_ok=True)
 
 
 def _ours(file: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import MapError, OutputError
@@ -14,38 +16,48 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What goes wrong in it is an OutputError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from None
+
+
 def make_folder(path: Path) -> None:
     """The folder, with its parents; OutputError when it cannot be made or written into."""
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f"writable{TEMPORARY}"
         probe.write_bytes(b"")
         probe.unlink()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder for the map") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """The file at `path`: written beside it, flushed to the disk, then renamed over it."""
+    """The file at `path`: written beside it, flushed to the disk, then renamed over it. OutputError when that fails."""
     temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with open(temporary, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from None
+    with writing(path):
+        try:
+            with open(temporary, "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            if temporary.exists():
+                temporary.unlink()
+            raise
 
 
 def flush(folder: Path) -> None:
     """Make the names in `folder` survive a power cut; the contents `write_whole` has flushed."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with writing(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_whole(path: Path, expected_sha256: str) -> bytes:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError
 from ..records import Closure
-from .folder import sha256
+from .folder import sha256, writing
 
 _DIGITS = 12
 
@@ -54,13 +53,10 @@ def write(path: Path, added: Added, closures: tuple[Closure, ...], moved: Moved 
     for row in rows:
         text = json.dumps(row)
         lines.append(f"{sha256(text.encode())[:_DIGITS]} {text}\n")
-    try:
-        with open(path, "ab") as out:
-            out.write("".join(lines).encode())
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from None
+    with writing(path), open(path, "ab") as out:
+        out.write("".join(lines).encode())
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def read(path: Path) -> Journal:

@@ -13,7 +13,7 @@ from ..records import Closure, Keyframe
 from . import journal, places
 from .bundle import keyframe_name, save_map
 from .contents import MapBundle
-from .folder import flush, make_folder, sha256, write_whole
+from .folder import flush, make_folder, sha256, write_whole, writing
 from .keyframe_file import encode
 
 AT_LEAST = 50  # keyframes between two tables
@@ -58,7 +58,8 @@ class MapWriter:
         places_there = self._write_places(moved) if moved is not None else None
         journal.write(self._journal, journal.Added(file=name, sha256=checksum, T_map_kf=T_map_kf), closures, places_there)
         if places_there is not None and before and before != places_there.file:
-            (self._path / before).unlink(missing_ok=True)
+            with writing(self._path):
+                (self._path / before).unlink(missing_ok=True)
         self._T_map_kf[keyframe.id] = T_map_kf
         self._fresh[keyframe.id] = file, checksum
         self._broken, self._journalled = False, self._journalled + 1
