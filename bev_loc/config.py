@@ -136,8 +136,8 @@ class PlaceConfig:
     """Description of places and search for them."""
 
     descriptor: str = tunable(
-        "fourier_mellin",
-        "how a BEV image is described; spectral, rein and fused have learned weights, bevplace reads upstream's",
+        "spectral",
+        "how a BEV image is described; spectral, rein and fused have learned weights, for cells of 0.4 m; bevplace reads upstream's",
         choices=("fourier_mellin", "spectral", "rein", "fused", "bevplace"),
     )
     checkpoint: str = tunable("", "file of a BEVPlace++ checkpoint, for descriptor bevplace")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 KINDS = ("occlude90", "occlude150", "drop50", "binary", "range15", "noise", "shift4")
 DESCRIPTORS = PlaceConfig.__dataclass_fields__["descriptor"].metadata["choices"]
 CANDIDATES = 16
-SHIPPED = "fused"
+SHIPPED = PlaceConfig().descriptor
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -48,7 +48,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database-stride", type=_positive, default=1, metavar="K", help="every K-th database frame")
     parser.add_argument("--corrupt", choices=KINDS, metavar="KIND", help=f"what befalls the queries: {', '.join(KINDS)}")
     parser.add_argument(
-        "--descriptor", choices=DESCRIPTORS, default=SHIPPED, help="default: %(default)s, the best on damaged images"
+        "--descriptor", choices=DESCRIPTORS, default=SHIPPED, help="default: %(default)s"
     )
     parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace")
     parser.add_argument("--no-rerank", action="store_true", help="the nearest descriptor is the answer")

@@ -30,7 +30,7 @@ class FourierMellin:
         # The transform is taken on a finer frequency grid than the image's own, or its speckle would alias.
         self._side = 1 << int(np.ceil(np.log2(1.25 * (2 * middle + 1))))
         self._weights = np.float32(GREY_LEVELS / bev.max_count) * _disc(middle)
-        self._columns, self._rows = (axis.astype(np.float32) for axis in polar_map(self._side, bev.cell_m))
+        self._columns, self._rows = (axis.astype(np.float32) for axis in polar_map(self._side, bev.cell_m, WAVELENGTHS_M))
 
     def describe(self, image: BevImage) -> np.ndarray:
         """(1024,) float32 of unit length; zeros for an empty image."""
@@ -51,9 +51,9 @@ def _disc(middle: int) -> np.ndarray:
     return np.clip((1.0 - np.hypot(rows, cols)) / 0.1, 0.0, 1.0).astype(np.float32)
 
 
-def polar_map(side: int, cell_m: float) -> tuple[np.ndarray, np.ndarray]:
+def polar_map(side: int, cell_m: float, wavelengths_m: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """(RADII, ANGLES) column and row, in a half spectrum with row frequency 0 at side / 2, of each polar sample."""
-    longest, shortest = (side * cell_m / wavelength_m for wavelength_m in WAVELENGTHS_M)
+    longest, shortest = (side * cell_m / wavelength_m for wavelength_m in wavelengths_m)
     last = min(shortest, 0.49 * side)  # coarse cells have no shorter waves
     radii = np.linspace(np.sqrt(min(longest, last / 2)), np.sqrt(last), RADII) ** 2
     angles = np.arange(ANGLES) * np.pi / ANGLES

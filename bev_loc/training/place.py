@@ -1,4 +1,4 @@
-"""Training of the shipped place descriptor from BEV images of one drive: network, export, projections."""
+"""Training of the shipped place descriptor: data in one file, network, export, projections. Each stage writes one file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,18 +8,19 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ..evaluation.bev_folder import GRID, read_pictures, read_poses
+from ..evaluation.bev_folder import GRID
 from ..place import spectral
 from ..place.learned import SPECTRAL_PARTS
 from ..place.rein_cyclic import CyclicRein
-from . import place_projection
+from . import place_data, place_projection
 from .place_batches import PlaceBatches
+from .place_data import PlaceData
 from .place_export import export
 from .place_loop import PlaceTraining, train
 
 RING_PARTS = ("near", "middle", "far")
 PARTS = (*SPECTRAL_PARTS, *RING_PARTS)
-LENGTHS = (170, 170, 170, 64, 88, 88)  # numbers kept of each part; beside the rings fewer of the first three are used
+LENGTHS = (170, 170, 170, 64, 88, 87)  # numbers kept of each part; beside the rings fewer of the first three are used
 WEIGHTS = (1.0, 0.5, 0.5, 0.4, 0.4, 0.4)  # of its likeness
 PROJECTED_EVERY = 2  # frames from which the projections are learned
 
@@ -32,6 +33,7 @@ class PlaceOptions:
     poses: Path
     out: Path
     frames: int  # the first so many
+    worlds: int  # simulated ones beside them
     threads: int
     training: PlaceTraining
 
@@ -40,21 +42,22 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
     """Writes and returns the two files of weights; a run that was cut short goes on where it stopped."""
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    pictures = read_pictures(options.images)
-    poses = read_poses(options.poses, len(pictures))[: options.frames]
-    pictures = pictures[: options.frames]
-    torch.manual_seed(options.training.seed)
-    network = CyclicRein()
-    train(network, PlaceBatches(pictures, poses), options.training, options.out / "rein_cyclic.pt", say)
-    model, projection = options.out / "rein_cyclic.onnx", options.out / "projection.npz"
-    export(network, model)
+    packed, model, projection = (options.out / name for name in ("training_set.npz", "rein_cyclic.onnx", "projection.npz"))
+    if not packed.exists():
+        place_data.gather(options.images, options.poses, options.frames, options.worlds, say).save(packed)
+        say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
+    data = place_data.load(packed)
+    if not model.exists():
+        torch.manual_seed(options.training.seed)
+        network = CyclicRein()
+        train(network, PlaceBatches(data), options.training, options.out / "rein_cyclic.pt", say)
+        export(network, model)
     say("learning the projections")
-    learned = project(pictures[::PROJECTED_EVERY], model, options.training.seed)
-    np.savez(projection, **learned)
+    np.savez(projection, **project(data, model, options.training.seed))
     return [model, projection]
 
 
-def project(pictures: np.ndarray, model: Path, seed: int) -> dict[str, np.ndarray]:
+def project(data: PlaceData, model: Path, seed: int) -> dict[str, np.ndarray]:
     """The arrays of `projection.npz`."""
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = torch.get_num_threads()
@@ -65,12 +68,11 @@ def project(pictures: np.ndarray, model: Path, seed: int) -> dict[str, np.ndarra
         return np.stack([spectral.describe_part(counts, part) for part in spectral.PARTS]) * seen[:, None]
 
     def rings(counts: np.ndarray) -> np.ndarray:
-        structure = counts.astype(np.float32) / GRID.max_count
-        return session.run(None, {"structure": structure[None, None]})[0][0]
+        return session.run(None, {"structure": (counts / np.float32(GRID.max_count))[None, None]})[0][0]
 
     count = len(SPECTRAL_PARTS)
-    learned = place_projection.learn(pictures, spectral_parts, list(LENGTHS[:count]), seed)
-    learned += place_projection.learn(pictures, rings, list(LENGTHS[count:]), seed)
+    learned = place_projection.learn(data, PROJECTED_EVERY, spectral_parts, list(LENGTHS[:count]), seed)
+    learned += place_projection.learn(data, PROJECTED_EVERY, rings, list(LENGTHS[count:]), seed)
     arrays: dict[str, np.ndarray] = {}
     for name, weight, (mean, basis) in zip(PARTS, WEIGHTS, learned):
         arrays |= {f"mean_{name}": mean.astype(np.float16), f"basis_{name}": basis.astype(np.float16),

@@ -1,4 +1,7 @@
-"""Batches of places: zones that look alike, neighbouring spots in each, two views of every spot."""
+"""Batches of places: zones that look alike, neighbouring spots in each, two views of every spot.
+
+The second view may be of another drive: another LiDAR, lane, direction or season.
+"""
 
 from dataclasses import dataclass
 
@@ -8,10 +11,12 @@ from ..config import PlaceConfig
 from ..evaluation.bev_folder import GRID, SIDE_PX, to_image
 from ..place.describe import make_describer
 from . import place_views
+from .place_data import PlaceData
 
 ZONES, SPOTS, VIEWS = 6, 4, 2
 SPOT_GAP_M = 12.0  # between neighbouring spots of a zone, along the path
 VIEW_RADIUS_M = 4.0  # the second view may come from another frame this near
+DRIVE_GAP_M = 1000.0
 LOOKALIKES = 20  # nearest in the training-free descriptor, farther away than LOOKALIKE_GAP_M
 LOOKALIKE_GAP_M = 30.0
 
@@ -25,12 +30,12 @@ class Batch:
 
 
 class PlaceBatches:
-    """Draws batches from frames of one drive."""
+    """Draws batches from the frames of all drives alike."""
 
-    def __init__(self, pictures: np.ndarray, poses: np.ndarray) -> None:
-        """(F, S, S) uint8 and (F, 3, 4), one per frame in driving order; the heading axis is x, heights do not count."""
-        self._pictures, self._positions_m = pictures, poses[:, :2, 3]
+    def __init__(self, data: PlaceData) -> None:
+        self._pictures, self._positions_m = data.pictures, data.positions_m
         steps_m = np.linalg.norm(np.diff(self._positions_m, axis=0), axis=1)
+        steps_m[np.diff(data.drives) != 0] = DRIVE_GAP_M  # a zone ends where its drive does
         self._path_m = np.concatenate([[0.0], np.cumsum(steps_m)])
         self._lookalikes = self._mine()
 
@@ -62,9 +67,9 @@ class PlaceBatches:
         describer = make_describer(PlaceConfig(descriptor="fourier_mellin"), GRID)
         rows = np.stack([describer.describe(to_image(picture)) for picture in self._pictures])
         likeness = rows @ rows.T
-        away_m = np.linalg.norm(self._positions_m[:, None] - self._positions_m[None], axis=2)
-        likeness[away_m < LOOKALIKE_GAP_M] = -np.inf
-        return np.argsort(-likeness, axis=1)[:, :LOOKALIKES]
+        for n, position_m in enumerate(self._positions_m):
+            likeness[n, np.linalg.norm(self._positions_m - position_m, axis=1) < LOOKALIKE_GAP_M] = -np.inf
+        return np.argpartition(-likeness, LOOKALIKES, axis=1)[:, :LOOKALIKES]
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:

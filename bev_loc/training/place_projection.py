@@ -1,43 +1,65 @@
-"""Projections that keep what tells places apart and give up what heading, occlusion and thinning change.
+"""Projections that keep what tells places apart and give up what heading, occlusion, thinning and another LiDAR change.
 
 Linear discriminant analysis with shrinkage: the differences between damaged views and the clean one are
-made alike in all directions, then the directions in which places differ most are kept.
+made alike in all directions, then the directions in which places differ most are kept. Turns weigh more than
+the damage, which is far larger: a descriptor has to stay where it is when the heading alone changes.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from ..evaluation import corruptions
 from ..evaluation.bev_folder import to_image
 from . import place_views
+from .place_data import PlaceData
 
 VIEWS = 2  # damaged ones of every picture
 SHRINKAGE = 1.0  # of the within-place covariance, in units of its mean eigenvalue
+TURNS_WEIGH = 6.0  # as often as one damaged view
+SAME_PLACE_M = 2.0  # from here the damaged view may come, by whichever LiDAR
 
 
 def learn(
-    pictures: np.ndarray, parts_of: Callable[[np.ndarray], np.ndarray], lengths: list[int], seed: int
+    data: PlaceData, every: int, parts_of: Callable[[np.ndarray], np.ndarray], lengths: list[int], seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Mean (L,) and basis (L, length) of every part; `parts_of` makes (P, L) parts, zero when unseen, of counts."""
-    clean, changes = [], []
-    for n, picture in enumerate(pictures):
+    """Mean (L,) and basis (L, length) of every part; `parts_of` makes (P, L) parts, zero when unseen, of counts.
+
+    Learned from every so-manieth picture.
+    """
+    clean, changes, turns = [], [], []
+    for n in range(0, len(data.pictures), every):
         rng = np.random.default_rng([seed, n])
+        picture = data.pictures[n]
         here = parts_of(to_image(picture).counts)
-        clean.append(here)
+        turned = parts_of(to_image(corruptions.turn(picture, rng.uniform(0.0, 360.0))).counts)
         light = parts_of(to_image(place_views.light(picture, rng)).counts)
+        clean.append(here)
+        turns.append(_change(here, turned))
+        near = np.flatnonzero(np.linalg.norm(data.positions_m - data.positions_m[n], axis=1) < SAME_PLACE_M)
         for _ in range(VIEWS):
-            heavy = parts_of(to_image(place_views.heavy(picture, rng)).counts)
-            both = heavy.any(1, keepdims=True) & light.any(1, keepdims=True)
-            changes.append((heavy - light) * both)
-    clean_rows, change_rows = np.stack(clean), np.stack(changes)
-    return [_discriminant(clean_rows[:, n], change_rows[:, n], length) for n, length in enumerate(lengths)]
+            other = data.pictures[int(rng.choice(near))]
+            changes.append(_change(light, parts_of(to_image(place_views.heavy(other, rng)).counts)))
+    rows, change_rows, turn_rows = np.stack(clean), np.stack(changes), np.stack(turns)
+    return [_discriminant(rows[:, n], change_rows[:, n], turn_rows[:, n], length) for n, length in enumerate(lengths)]
 
 
-def _discriminant(clean: np.ndarray, changes: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    clean, changes = clean[clean.any(1)], changes[changes.any(1)].astype(float)
+def _change(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(P, L) what differs in the parts that both have."""
+    return (b - a) * (a.any(1, keepdims=True) & b.any(1, keepdims=True))
+
+
+def _discriminant(clean: np.ndarray, changes: np.ndarray, turns: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    clean = clean[clean.any(1)]
     mean = clean.mean(0)
-    values, vectors = np.linalg.eigh(changes.T @ changes / len(changes))
+    within = _covariance(changes) + TURNS_WEIGH * _covariance(turns)
+    values, vectors = np.linalg.eigh(within)
     whiten = (vectors * (values + SHRINKAGE * values.mean()) ** -0.5) @ vectors.T
     spread = (clean - mean).astype(float) @ whiten
     _, directions = np.linalg.eigh(spread.T @ spread)
     return mean, whiten @ directions[:, ::-1][:, :length]
+
+
+def _covariance(rows: np.ndarray) -> np.ndarray:
+    rows = rows[rows.any(1)].astype(float)
+    return rows.T @ rows / max(len(rows), 1)

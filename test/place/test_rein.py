@@ -9,9 +9,11 @@ import pytest
 from bev_loc.bev.raster import rasterise
 from bev_loc.config import BevConfig, PlaceConfig
 from bev_loc.errors import ConfigError
+from bev_loc.evaluation import corruptions
 from bev_loc.evaluation.bev_folder import GRID, to_image
 from bev_loc.place import projection, spectral
 from bev_loc.place.describe import make_describer
+from bev_loc.place.structure import structure
 from bev_loc.records import BevImage
 
 torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
@@ -102,6 +104,12 @@ def test_a_narrower_image_is_described_as_if_nothing_were_beyond():
     np.testing.assert_array_equal(wide.describe(_image(near)), narrow.describe(_image(near[39:90, 39:90])))
 
 
+def test_ground_counts_little_and_structure_grows_with_height():
+    said = structure(np.arange(13, dtype=np.uint8))
+    assert said[0] == 0.0 and said[1] < 0.05 and (np.diff(said[:11]) > 0).all()
+    np.testing.assert_allclose(said[10:], 1.0, atol=1e-6)
+
+
 def test_a_grid_that_the_weights_do_not_fit_is_refused():
     with pytest.raises(ConfigError, match="fourier_mellin for other grids"):
         make_describer(PlaceConfig(descriptor="fused"), BevConfig(cell_m=0.2))
@@ -116,7 +124,7 @@ def test_what_the_sensor_did_not_see_is_left_out():
     np.testing.assert_array_equal(spectral.supported((counts > 0).astype(np.uint8)), [False, False, True])
     describer = make_describer(PlaceConfig(descriptor="spectral"), GRID)
     first = projection.shipped()["whole"].basis.shape[1]
-    assert not describer.describe(_image(near.astype(np.uint8)))[:first].any()
+    assert not describer.describe(_image(near.astype(np.uint8)))[1 : 1 + first].any()
 
 
 def test_folded_convolutions_are_the_network():
@@ -213,21 +221,26 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
         load_upstream(path)
 
 
-def test_any_turn_of_real_images_keeps_the_descriptor_while_places_differ(data: Path):
-    folder = data / "kitti_bev" / "05"
+@pytest.mark.parametrize("sequence", ("00", "05"))
+def test_any_turn_of_real_images_keeps_the_default_descriptor_while_places_differ(data: Path, sequence: str):
+    """Frames of 00 behind those of training; bilinear turns by fractions of degrees; places more than 50 m apart."""
+    folder = data / "kitti_bev" / sequence
     if not folder.is_dir():
-        pytest.skip("real data absent: kitti_bev/05 is not in the folder that BEV_LOC_DATA names")
-    describer = make_describer(PlaceConfig(descriptor="fused"), GRID)
+        pytest.skip("real data absent: kitti_bev is not in the folder that BEV_LOC_DATA names")
+    describer, rng = make_describer(PlaceConfig(), GRID), np.random.default_rng(1)
+    positions_m = np.loadtxt(folder / "pose.txt").reshape(-1, 3, 4)[:, :, 3]
+    frames = range(3200, len(positions_m), 23) if sequence == "00" else range(0, len(positions_m), 46)
     here, turned = [], []
-    for frame in range(0, 2000, 100):
+    for frame in frames:
         picture = cv2.imread(str(folder / "imgs" / f"{frame:06d}.png"), cv2.IMREAD_GRAYSCALE)
-        affine = cv2.getRotationMatrix2D((75, 75), 17.0 + frame, 1.0)
         here.append(describer.describe(to_image(picture)))
-        turned.append(describer.describe(to_image(cv2.warpAffine(picture, affine, picture.shape))))
+        turned.append(describer.describe(to_image(corruptions.turn(picture, rng.uniform(0.0, 360.0)))))
     same = np.einsum("nd,nd->n", np.stack(here), np.stack(turned))
-    others = (np.stack(here) @ np.stack(here).T)[~np.eye(len(here), dtype=bool)]
-    print(f"cosine under any turn: least {same.min():.3f}, mean {same.mean():.3f}; between places: mean {others.mean():.3f}")
-    assert same.mean() - others.mean() > 0.2
+    where_m = positions_m[list(frames)]
+    apart = np.linalg.norm(where_m[:, None] - where_m[None], axis=2) > 50.0
+    others = (np.stack(here) @ np.stack(here).T)[apart].mean()
+    print(f"cosine under any turn: least {same.min():.4f}, mean {same.mean():.4f}; between places: mean {others:.4f}")
+    assert same.min() >= 0.98 and same.mean() - others >= 0.2
 
 
 def test_the_running_system_needs_no_torch():
@@ -253,4 +266,4 @@ def test_real_clouds_of_the_rasteriser_fit(data: Path):
         describer.describe(rasterise(np.fromfile(scan, np.float32).reshape(-1, 4)[:, :3], BevConfig())) for scan in scans[:4]
     ]
     likeness = np.stack(rows) @ np.stack(rows).T
-    assert likeness[0, 1] > likeness[0, 2] + 0.2 and likeness[2, 3] > likeness[1, 3] + 0.2
+    assert likeness[0, 1] > likeness[0, 2] + 0.1 and likeness[2, 3] > likeness[1, 3] + 0.1

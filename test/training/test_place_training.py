@@ -5,8 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
 
+from bev_loc.errors import SourceError  # noqa: E402
 from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
 from bev_loc.training.place_batches import SPOTS, VIEWS, ZONES, PlaceBatches  # noqa: E402
+from bev_loc.training.place_data import PlaceData, load  # noqa: E402
 from bev_loc.training.place_loop import TEMPERATURE, PlaceTraining, contrast, train  # noqa: E402
 from bev_loc.training.place_projection import learn  # noqa: E402
 
@@ -16,9 +18,8 @@ def batches() -> PlaceBatches:
     """60 frames of noise, ten metres apart."""
     rng = np.random.default_rng(0)
     pictures = np.where(rng.random((60, 151, 151)) < 0.07, rng.integers(30, 256, (60, 151, 151)), 0).astype(np.uint8)
-    poses = np.tile(np.eye(4)[:3], (60, 1, 1))
-    poses[:, 0, 3] = 10.0 * np.arange(60)
-    return PlaceBatches(pictures, poses)
+    positions_m = np.column_stack([10.0 * np.arange(60), np.zeros(60)])
+    return PlaceBatches(PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(60, int)))
 
 
 def test_the_loss_is_infonce_over_every_positive():
@@ -76,14 +77,36 @@ def test_an_interrupted_run_ends_like_an_unbroken_one(batches, tmp_path):
 
 def test_the_projection_keeps_what_differs_between_places_and_not_what_damage_changes():
     rng = np.random.default_rng(0)
-    pictures = np.zeros((80, 151, 151), np.uint8)
     places = rng.normal(size=80)
+    positions_m = np.column_stack([10.0 * np.arange(80), np.zeros(80)])
+    data = PlaceData(pictures=np.zeros((80, 151, 151), np.uint8), positions_m=positions_m, drives=np.zeros(80, int))
     calls = iter(range(10_000))
 
     def parts_of(counts: np.ndarray) -> np.ndarray:
-        n = next(calls)
-        place, view = n // 4, n % 4
+        n = next(calls)  # of each place: as it is, turned, lightly and twice heavily changed
+        place, view = n // 5, n % 5
         return np.array([[places[place], 0.0 if view == 0 else 5.0 * rng.normal(), 1.0]])
 
-    [(mean, basis)] = learn(pictures, parts_of, [1], seed=0)
+    [(mean, basis)] = learn(data, 1, parts_of, [1], seed=0)
     assert mean.shape == (3,) and abs(basis[0, 0]) > 10 * abs(basis[1, 0])
+
+
+def test_a_second_view_may_come_from_another_drive_through_the_same_place():
+    pictures = np.zeros((40, 151, 151), np.uint8)
+    pictures[:20, 75, 75], pictures[20:, 75, 75] = 100, 200
+    positions_m = np.column_stack([np.tile(12.0 * np.arange(20), 2), np.repeat([0.0, 3.5], 20)])
+    data = PlaceData(pictures=pictures, positions_m=positions_m, drives=np.repeat([0, 1], 20))
+    batch = PlaceBatches(data).draw(np.random.default_rng(0))
+    pairs = batch.positions_m.reshape(-1, VIEWS, 2)[:, :, 1]
+    assert (pairs[:, 0] != pairs[:, 1]).any() and (pairs[:, 0] == pairs[:, 1]).any()
+
+
+def test_a_training_set_is_one_file(tmp_path):
+    data = PlaceData(pictures=np.ones((3, 5, 5), np.uint8), positions_m=np.ones((3, 2)), drives=np.arange(3))
+    data.save(tmp_path / "set.npz")
+    again = load(tmp_path / "set.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["set.npz"]
+    np.testing.assert_array_equal(again.pictures, data.pictures)
+    (tmp_path / "set.npz").write_bytes(b"no archive")
+    with pytest.raises(SourceError, match="set.npz"):
+        load(tmp_path / "set.npz")
