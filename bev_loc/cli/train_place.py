@@ -12,12 +12,14 @@ def register(subjects: argparse._SubParsersAction) -> None:
     parser = subjects.add_parser(
         "place",
         help="the place descriptor, from BEV images of a drive with poses",
-        description="Trains the equivariant network on the first --frames images and on simulated worlds, exports it and "
-        "learns the projections. Everything lies in --out; the same call again goes on where it stopped.",
+        description="Learns from the first --frames images and from simulated worlds: the projections of 'spectral', the "
+        "default, in two minutes; for 'fused' and 'rein' first the equivariant network, which is exported. Everything lies "
+        "in --out; the same call again goes on where it stopped.",
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="PNGs of 0.4 m per pixel, in the order of the poses")
     parser.add_argument("--poses", type=Path, required=True, metavar="FILE", help="3 x 4 rows, LiDAR frame")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--descriptor", choices=("spectral", "fused"), default="fused", help="what to learn; fused is everything")
     parser.add_argument("--frames", type=int, default=3000, metavar="N")
     parser.add_argument("--worlds", type=int, default=3, metavar="N", help="simulated ones beside the images, 0 to 3")
     parser.add_argument("--steps", type=int, default=500, metavar="N")
@@ -38,7 +40,7 @@ def _train(arguments: argparse.Namespace) -> int:
         raise DependencyError(f"training needs {error.name}: pip install 'bev_loc[train]'") from None
     options = PlaceOptions(
         images=arguments.images, poses=arguments.poses, out=arguments.out, frames=arguments.frames,
-        worlds=arguments.worlds, threads=arguments.threads,
+        worlds=arguments.worlds, threads=arguments.threads, network=arguments.descriptor == "fused",
         training=PlaceTraining(steps=arguments.steps, seed=arguments.seed, device=arguments.device),
     )  # fmt: skip
     files = run(options, lambda text: print(text, file=sys.stderr, flush=True))

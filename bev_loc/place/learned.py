@@ -31,8 +31,8 @@ class Learned:
         if kind == "fused":
             self._spectral = [part.first(count) for part, count in zip(self._spectral, BESIDE_RINGS)]
         self._rings = [weights[name] for name in rings] if kind != "spectral" else []
-        files = (projection.PROJECTION, projection.NETWORK) if self._rings else (projection.PROJECTION,)
-        self.name = f"{kind}-{projection.weights_hash(*files)}"
+        files = (projection.NETWORK,) if self._rings else ()
+        self.name = f"{kind}-{projection.weights_hash((*self._spectral, *self._rings), *files)}"
         self.dimension = 1 + sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))
         self._session = _session() if self._rings else None
 
@@ -41,10 +41,7 @@ class Learned:
         counts = self._middle(image.counts)
         pieces: list[np.ndarray] = []
         if self._spectral:
-            support = spectral.supported(counts)
-            for part, seen, learned in zip(spectral.PARTS, support, self._spectral):
-                vector = spectral.describe_part(counts, part) if seen else np.zeros(spectral.LENGTH, np.float32)
-                pieces.append(_weighted(vector, learned))
+            pieces += [_weighted(vector, learned) for vector, learned in zip(spectral.describe(counts), self._spectral)]
         if self._session is not None:
             rings = self._session.run(None, {"structure": np.minimum(counts / MOST_COUNT, np.float32(1.0))[None, None]})[0][0]
             pieces += [_weighted(vector, learned) for vector, learned in zip(rings, self._rings)]

@@ -1,6 +1,7 @@
 """Learned projections of descriptor parts to few numbers, as the training wrote them."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,10 +50,12 @@ def shipped() -> dict[str, Projection]:
         }
 
 
-@cache
-def weights_hash(*files: Path) -> str:
-    """The first eight hexadecimal digits of SHA-256 over the files; part of the describer's name, which maps store."""
+def weights_hash(parts: Iterable[Projection], *files: Path) -> str:
+    """The first eight hexadecimal digits of SHA-256 over what a describer uses; part of its name, which maps store."""
     digest = hashlib.sha256()
+    for part in parts:
+        for array in (part.mean, part.basis, np.float64(part.weight)):
+            digest.update(np.ascontiguousarray(array).tobytes())
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:8]

@@ -134,7 +134,7 @@ class UpstreamRein:
 
     def __init__(self, path: Path) -> None:
         self._network = load_upstream(path)
-        self.name = f"bevplace-{weights_hash(path)}"
+        self.name = f"bevplace-{weights_hash((), path)}"
 
     def describe(self, image: BevImage) -> np.ndarray:
         """(8192,) float32 of unit length; zeros for an empty image."""

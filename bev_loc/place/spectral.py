@@ -74,6 +74,14 @@ def describe_part(counts: np.ndarray, part: Part) -> np.ndarray:
     return descriptor / length if length > 0 else descriptor
 
 
+def describe(counts: np.ndarray) -> np.ndarray:
+    """(parts, LENGTH) of (129, 129) counts; zeros where they cannot support a part."""
+    parts = [
+        describe_part(counts, part) if seen else np.zeros(LENGTH, np.float32) for part, seen in zip(PARTS, supported(counts))
+    ]
+    return np.stack(parts)
+
+
 def supported(counts: np.ndarray) -> np.ndarray:
     """(parts,) bool: which descriptors (129, 129) counts can support.
 

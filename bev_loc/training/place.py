@@ -35,11 +35,12 @@ class PlaceOptions:
     frames: int  # the first so many
     worlds: int  # simulated ones beside them
     threads: int
+    network: bool  # else only the spectral parts, which take two minutes
     training: PlaceTraining
 
 
 def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
-    """Writes and returns the two files of weights; a run that was cut short goes on where it stopped."""
+    """Writes and returns the files of weights; a run that was cut short goes on where it stopped."""
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     packed, model, projection = (options.out / name for name in ("training_set.npz", "rein_cyclic.onnx", "projection.npz"))
@@ -47,34 +48,35 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
         place_data.gather(options.images, options.poses, options.frames, options.worlds, say).save(packed)
         say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
     data = place_data.load(packed)
-    if not model.exists():
+    if options.network and not model.exists():
         torch.manual_seed(options.training.seed)
         network = CyclicRein()
         train(network, PlaceBatches(data), options.training, options.out / "rein_cyclic.pt", say)
         export(network, model)
     say("learning the projections")
-    np.savez(projection, **project(data, model, options.training.seed))
-    return [model, projection]
+    np.savez(projection, **project(data, model if options.network else None, options.training.seed))
+    return [model, projection] if options.network else [projection]
 
 
-def project(data: PlaceData, model: Path, seed: int) -> dict[str, np.ndarray]:
-    """The arrays of `projection.npz`."""
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
-
-    def spectral_parts(counts: np.ndarray) -> np.ndarray:
-        seen = spectral.supported(counts)
-        return np.stack([spectral.describe_part(counts, part) for part in spectral.PARTS]) * seen[:, None]
-
-    def rings(counts: np.ndarray) -> np.ndarray:
-        return session.run(None, {"structure": (counts / np.float32(GRID.max_count))[None, None]})[0][0]
-
+def project(data: PlaceData, model: Path | None, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of `projection.npz`; without a network those of the spectral parts."""
     count = len(SPECTRAL_PARTS)
-    learned = place_projection.learn(data, PROJECTED_EVERY, spectral_parts, list(LENGTHS[:count]), seed)
-    learned += place_projection.learn(data, PROJECTED_EVERY, rings, list(LENGTHS[count:]), seed)
+    learned = place_projection.learn(data, PROJECTED_EVERY, spectral.describe, list(LENGTHS[:count]), seed)
+    if model is not None:
+        learned += place_projection.learn(data, PROJECTED_EVERY, _rings(model), list(LENGTHS[count:]), seed)
     arrays: dict[str, np.ndarray] = {}
     for name, weight, (mean, basis) in zip(PARTS, WEIGHTS, learned):
         arrays |= {f"mean_{name}": mean.astype(np.float16), f"basis_{name}": basis.astype(np.float16),
                    f"weight_{name}": np.float64(weight)}  # fmt: skip
     return arrays
+
+
+def _rings(model: Path) -> Callable[[np.ndarray], np.ndarray]:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
+
+    def rings(counts: np.ndarray) -> np.ndarray:
+        return session.run(None, {"structure": (counts / np.float32(GRID.max_count))[None, None]})[0][0]
+
+    return rings
