@@ -37,7 +37,7 @@ for name in odometry_node localization_node; do
 done
 "$bin/bev_loc_source_node" --ros-args -p source:="$source" -p rate:=0.0 -p wait_for:="points cloud_deskewed" -p wait_s:=120.0 >source.log 2>&1 || {
     cat ./*.log; exit 1; }
-sleep 3
+sleep 10
 for node in $nodes; do kill -INT "$node"; done
 for node in $nodes; do wait "$node" || { cat ./*.log; exit 1; }; done
 nodes=

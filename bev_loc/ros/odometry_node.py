@@ -29,6 +29,7 @@ from .watched_topic import WatchedTopic
 from .worker import Worker
 
 _FETCH_S = 0.1
+_LATE_MS, _OTHER_CLOCK_MS = 500.0, 60e3  # of an odometry after its scan; later than a minute is a recording, not a delay
 _SAY_INPUT_AFTER = 20  # scans: their rate is known then
 
 
@@ -44,7 +45,7 @@ class OdometryNode:
         self._tf = Tf(self.node, send=config.ros.publish_tf and not config.ros.standalone_tf, listen=True)
         self._imu = qos.BatchSubscription(self.node, Imu, "imu", self._on_imu, qos.IMU)
         self._run = OdometryRun(self.node, self._tf, config, self._imu.fetch)
-        self._published, self._last_ms, self._delay_ms = 0, 0.0, 0.0
+        self._published, self._late, self._last_ms, self._delay_ms = 0, 0, 0.0, 0.0
         self._last: Odometry | None = None
         self._input_said = False
         self._dropped: Counter[str] = Counter()  # scans without a pose, by reason
@@ -91,6 +92,7 @@ class OdometryNode:
         self._publish(result)
         self._last_ms = 1e3 * (time.monotonic() - begin_s)
         self._delay_ms = (self.node.get_clock().now().nanoseconds - result.stamp_ns) * 1e-6
+        self._late += _LATE_MS < self._delay_ms < _OTHER_CLOCK_MS
 
     def _publish(self, odometry: Odometry) -> None:
         frames, first = self._frames, self._last is None
@@ -129,6 +131,7 @@ class OdometryNode:
         values = {
             "scans received": worker.offered,
             "scans processed": self._published,
+            "late: half a second or more after scan end": self._late,
             "dropped: too slow": worker.dropped,
             "imu samples received": self._imu_seen.received,
             "TF": "on" if self._tf.available else "off",

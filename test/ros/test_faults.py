@@ -2,6 +2,7 @@
 
 import array
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip i
 from nav_msgs.msg import Odometry
 from ros.sensors import Sensors
 from ros.status import Statuses
+from ros.street_drive import FIRST_STAMP_NS
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import String
@@ -92,7 +94,8 @@ def test_broken_clouds_are_counted_the_drive_goes_on_and_stamps_that_start_over_
 
 def test_ten_million_points_on_the_topic_are_thinned_and_the_drive_goes_on(ros):
     statuses, odometry = Statuses(ros), ros.collect(Odometry, "odometry")
-    node, sensors = ros.start("odometry_node"), Sensors(ros)
+    five_s_ago = time.time() - 5.0 - FIRST_STAMP_NS * 1e-9
+    node, sensors = ros.start("odometry_node"), Sensors(ros, shift_s=five_s_ago)
     ros.spin_until(sensors.matched, "subscriptions")
     sensors.send_until(lambda: len(odometry) >= 3, "odometry")
     huge = sensors.cloud(sensors.sweeps)
@@ -103,6 +106,7 @@ def test_ten_million_points_on_the_topic_are_thinned_and_the_drive_goes_on(ros):
     sensors.sweeps += 1
     ros.spin_until(lambda: statuses.count("odometry_node", "clouds thinned to a million points") == 1, "the count of it")
     sensors.send_until(lambda: stamp_ns(odometry[-1].header.stamp) > sensors.stamp_ns(sensors.sweeps - 1), "odometry after it")
+    ros.spin_until(lambda: statuses.count("odometry_node", "late: half a second or more after scan end") >= 3, "the late ones")
     T_first, T_last = (pose_matrix(m.pose.pose) for m in (odometry[0], odometry[-1]))
     driven_s = (stamp_ns(odometry[-1].header.stamp) - stamp_ns(odometry[0].header.stamp)) * 1e-9
     assert (T_last - T_first)[0, 3] == pytest.approx(5.0 * driven_s, abs=0.3)
