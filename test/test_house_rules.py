@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "lines": ({"errors", "config", "records"}, {"numpy", "numba", "cv2", "torch", "onnxruntime"}),
     "sim": (BASE | {"clouds"}, {"numpy", "numba", "scipy", "cv2", "open3d", "rosbags"}),
     "sources": (BASE | {"clouds", "sim"}, {"numpy", "numba", "cv2", "yaml", "rosbags", "apsw"}),
-    "evaluation": (MOST, {"numpy", "numba", "scipy", "cv2"}),
+    "evaluation": (MOST, {"numpy", "numba", "scipy", "cv2", "kiss_icp", "kiss_matcher"}),
     "viz": (MOST, {"numpy", "cv2", "matplotlib", "rerun"}),
     "training": (MOST, {"numpy", "numba", "scipy", "cv2", "torch", "onnx", "onnxruntime"}),
     "cli": (MOST, {"numpy", "tqdm"}),

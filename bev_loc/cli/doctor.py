@@ -35,6 +35,7 @@ _OPTIONAL = (
     ("evo", "evo", "tests"),
     ("pytest", "pytest", "tests"),
     ("kiss_icp", "kiss-icp", "benchmark peer"),
+    ("kiss_matcher", "kiss-matcher", "benchmark peer"),
 )
 _ROS = ("rclpy", "sensor_msgs", "nav_msgs", "geometry_msgs", "std_srvs", "tf2_ros", "launch_ros")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import PlaceConfig
-from .options import add_json_option, print_result
+from .options import add_json_option, natural, positive, print_result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,10 +42,10 @@ def register(subjects: argparse._SubParsersAction) -> None:
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="PNGs in the order of the poses")
     parser.add_argument("--poses", type=Path, required=True, metavar="FILE", help="3 x 4 rows, LiDAR frame")
-    parser.add_argument("--split", type=_positive, required=True, metavar="N", help="frames of the database")
-    parser.add_argument("--yaw", type=_natural, metavar="SEED", help="turn every image by its own random whole degrees")
-    parser.add_argument("--stride", type=_positive, default=1, metavar="K", help="every K-th query")
-    parser.add_argument("--database-stride", type=_positive, default=1, metavar="K", help="every K-th database frame")
+    parser.add_argument("--split", type=positive, required=True, metavar="N", help="frames of the database")
+    parser.add_argument("--yaw", type=natural, metavar="SEED", help="turn every image by its own random whole degrees")
+    parser.add_argument("--stride", type=positive, default=1, metavar="K", help="every K-th query")
+    parser.add_argument("--database-stride", type=positive, default=1, metavar="K", help="every K-th database frame")
     parser.add_argument("--corrupt", choices=KINDS, metavar="KIND", help=f"what befalls the queries: {', '.join(KINDS)}")
     parser.add_argument(
         "--descriptor", choices=DESCRIPTORS, default=SHIPPED, help="default: %(default)s"
@@ -53,7 +53,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace")
     parser.add_argument("--no-rerank", action="store_true", help="the nearest descriptor is the answer")
     parser.add_argument(
-        "--candidates", type=_positive, default=CANDIDATES, metavar="N", help="re-ranked ones; default: %(default)s"
+        "--candidates", type=positive, default=CANDIDATES, metavar="N", help="re-ranked ones; default: %(default)s"
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG of failures and successes side by side")
     add_json_option(parser)
@@ -144,15 +144,3 @@ def _picture(
     ]  # fmt: skip
     title = f"{int(right.sum())} of {len(right)} right; {arguments.corrupt or 'no corruption'}"
     write_bytes(arguments.picture, draw(shown, title))
-
-
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text}")
-    return value
-
-
-def _natural(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
-    return value

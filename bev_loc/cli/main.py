@@ -7,7 +7,7 @@ import sys
 from .. import __version__
 from ..errors import BevLocError
 from ..thread_environment import set_thread_environment
-from . import config, demo, doctor, evaluate, lines, map, run, sim, train
+from . import bench, config, demo, doctor, evaluate, lines, map, run, sim, train
 
 INTERRUPTED = 130  # as a shell reports SIGINT
 
@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"bev_loc {__version__}")
     verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
-    for verb in (demo, run, sim, map, evaluate, lines, train, config, doctor):
+    for verb in (demo, run, sim, map, evaluate, lines, train, bench, config, doctor):
         verb.register(verbs)
     return parser
 

@@ -39,6 +39,20 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, everything else on stderr")
 
 
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text}")
+    return value
+
+
+def natural(text: str) -> int:
+    """A whole number from 0."""
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
+    return value
+
+
 def print_result(result: dict[str, Any], as_json: bool, text: str) -> None:
     """`result` as one JSON object, or `text` for a person."""
     print(json.dumps(plain(result), allow_nan=False) if as_json else text)
