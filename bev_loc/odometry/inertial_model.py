@@ -1,12 +1,13 @@
 """The motion model with an IMU: start the filter from a few registered scans, predict, take what was found."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..clouds.deskew import knot_table
 from ..geometry import se3
 from .imu_buffer import ImuBuffer
+from .poses import Pose, attitudes
 from .propagate import ImuNoise, Propagation, Readings, propagate
 from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState
 from .sweep import ConstantTwist, Measured
@@ -16,14 +17,6 @@ _START_POSES = 8  # registered poses that tell velocity and gravity before the f
 _REST_POSES, _REST_M_S = 3, 0.5  # with an IMU at rest fewer do, if they do not say that it moves
 _START_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.2), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.03))
 _REST_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.05), (GYRO_BIAS, 0.003), (ACC_BIAS, 0.1), (GRAVITY, 0.01))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pose:
-    """A registered pose of the body and when."""
-
-    stamp_ns: int
-    T_odom_body: np.ndarray
 
 
 class InertialModel:
@@ -109,7 +102,7 @@ class InertialModel:
         if readings is None or readings.missing.any():
             return None
         middles_ns = begin_ns + (np.cumsum(readings.durations_s) - 0.5 * readings.durations_s) * 1e9
-        R_odom_body = _attitudes(self._poses, middles_ns)
+        R_odom_body = attitudes(self._poses, middles_ns)
         gained = np.einsum("kij,kj,k->i", R_odom_body, readings.acc_m_s2, readings.durations_s)
         return (v_end - v_begin - gained) / readings.durations_s.sum()
 
@@ -133,16 +126,3 @@ class InertialModel:
 
 def _velocity(a: Pose, b: Pose) -> np.ndarray:
     return (b.T_odom_body[:3, 3] - a.T_odom_body[:3, 3]) / ((b.stamp_ns - a.stamp_ns) * 1e-9)
-
-
-def _attitudes(poses: list[Pose], stamps_ns: np.ndarray) -> np.ndarray:
-    """(K, 3, 3) attitudes at stamps between the poses."""
-    stamps = np.array([pose.stamp_ns for pose in poses])
-    after = np.clip(np.searchsorted(stamps, stamps_ns), 1, len(poses) - 1)
-    shares = (stamps_ns - stamps[after - 1]) / (stamps[after] - stamps[after - 1])
-    return np.array(
-        [
-            se3.interpolate(poses[n - 1].T_odom_body, poses[n].T_odom_body, share)[:3, :3]
-            for n, share in zip(after, shares)
-        ]
-    )

@@ -18,6 +18,8 @@ from .bev_matching import MapImage
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
 from .local_map import LayeredMap
+from .mounting import WRONG, MountingCheck
+from .poses import Pose
 from .propagate import ImuNoise
 from .rings import Rays, ring_spacing_rad
 from .sweep import ConstantTwist, Sweep, sweep_of
@@ -60,6 +62,7 @@ class Lio:
             gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
         )
         self._inertial = InertialModel(self._imu, noise)
+        self._mounting = MountingCheck()
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage(BevConfig())
         self._T_odom_body = np.eye(4)  # at _stamp_ns
@@ -216,6 +219,13 @@ class Lio:
             self._inertial.take(result)
             if self._inertial.missing_s > 0.5 * prediction.interval_s:
                 reasons += ("no imu samples",)
+            if not self._misfits:
+                pose = Pose(stamp_ns=stamp_ns, T_odom_body=result.T_odom_body)
+                self._mounting.add(pose, self._imu, self._inertial.state.gravity_odom)
+            if self._misfits or reasons:
+                self._mounting.forget_poses()
+            if self._mounting.wrong():
+                reasons += (WRONG,)
         elif not self._misfits:
             self._inertial.try_start(stamp_ns, result.T_odom_body)
         if self._misfits >= _RESTART_AFTER:
