@@ -10,7 +10,7 @@ from ..errors import MapError
 from .contents import MapBundle
 
 NAME = "map.json"
-VERSION = 1
+VERSION, _READ = 2, (1, 2)  # written, and read
 _KIND = "bev_loc map"
 _LAYOUT = {"byte_order": "little", "float_bits": 64}  # of every number in every file, whatever the machine
 
@@ -63,8 +63,8 @@ def read(path: Path) -> Head:
         raise LostHead(f"{file}: is damaged ({error}); restore the map from a copy, or try `map check --repair`") from None
     if not isinstance(head, dict) or head.get("kind") != _KIND:
         raise MapError(f"{file}: belongs to another program; give a folder that --save-map wrote")
-    if head.get("version") != VERSION:
-        raise MapError(f"{path}: is a map of version {head.get('version')}, this program reads version {VERSION}; update it")
+    if head.get("version") not in _READ:
+        raise MapError(f"{path}: is a map of version {head.get('version')}, this program reads up to version {VERSION}; update it")
     layout = {name: head.get(name, ours) for name, ours in _LAYOUT.items()}  # the first maps do not say it
     if layout != _LAYOUT:
         raise MapError(

@@ -1,6 +1,10 @@
-"""One keyframe as one file: a line of JSON with its poses, then images (PNG), cloud and descriptor."""
+"""One keyframe as one file: a line of JSON with its poses, then counts (PNG), heights, cloud and descriptor.
+
+Version 1 had the heights as a PNG of their own, more than twice as large.
+"""
 
 import json
+import zlib
 from typing import Any
 
 import cv2
@@ -12,16 +16,16 @@ from ..records import BevImage, Keyframe
 from . import cloud_codec
 from .contents import Entry
 
-_MAGIC = b"bev_loc keyframe 1\n"
+_MAGIC, _FIRST_MAGIC = b"bev_loc keyframe 2\n", b"bev_loc keyframe 1\n"
 _PARTS = ("counts", "heights", "cloud", "descriptor")
-_UNREADABLE = (ValueError, KeyError, TypeError, cv2.error)
+_UNREADABLE = (ValueError, KeyError, TypeError, cv2.error, zlib.error)
 
 
 def encode(keyframe: Keyframe) -> bytes:
     """The file's content; the same keyframe always gives the same bytes."""
     parts = {
         "counts": _png(keyframe.image.counts),
-        "heights": _png(_heights_to_code(keyframe.image.mean_height_m)),
+        "heights": _pack(_heights_to_code(keyframe.image.mean_height_m)[keyframe.image.counts > 0]),
         "cloud": cloud_codec.encode(keyframe.points_kf),
         "descriptor": keyframe.descriptor.astype("<f2").tobytes(),
     }
@@ -48,7 +52,7 @@ def decode(data: bytes, where: str) -> Keyframe:
             T_odom_kf=np.array(header["T_odom_kf"], float).reshape(4, 4),
             R_level_kf=np.array(header["R_level_kf"], float).reshape(3, 3),
             points_kf=cloud_codec.decode(parts["cloud"]),
-            image=BevImage(counts=_unpng(parts["counts"]), mean_height_m=_code_to_heights(_unpng(parts["heights"]))),
+            image=_image(parts, first=data.startswith(_FIRST_MAGIC)),
             descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
             path_m=header["path_m"],
         )
@@ -75,8 +79,8 @@ def decode_entry(data: bytes, where: str, T_map_kf: np.ndarray) -> Entry:
 
 def _split(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Header and parts; one of `_UNREADABLE` when there are none."""
-    if not data.startswith(_MAGIC):
-        raise ValueError("it does not begin as a keyframe file of version 1")
+    if not data.startswith((_MAGIC, _FIRST_MAGIC)):
+        raise ValueError("it does not begin as a keyframe file of version 1 or 2")
     end = data.index(b"\n", len(_MAGIC))
     header = json.loads(data[len(_MAGIC) : end])
     parts, at = {}, end + 1
@@ -84,6 +88,30 @@ def _split(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         parts[name] = data[at : at + header["bytes"][name]]
         at += header["bytes"][name]
     return header, parts
+
+
+def _image(parts: dict[str, bytes], *, first: bool) -> BevImage:
+    counts = _unpng(parts["counts"])
+    if first:
+        return BevImage(counts=counts, mean_height_m=_code_to_heights(_unpng(parts["heights"])))
+    codes = np.zeros(counts.shape, np.uint16)
+    codes[counts > 0] = _unpack(parts["heights"])
+    return BevImage(counts=counts, mean_height_m=_code_to_heights(codes))
+
+
+def _pack(codes: np.ndarray) -> bytes:
+    """(N,) uint16 of the pixels that have a height, row by row: steps from one to the next, deflated."""
+    steps = np.diff(codes, prepend=np.uint16(32768)).view(np.int16)  # modulo 2^16
+    zigzag = ((steps << 1) ^ (steps >> 15)).astype("<u2")
+    return zlib.compress(np.ascontiguousarray(zigzag.view(np.uint8).reshape(-1, 2).T).tobytes(), 6)
+
+
+def _unpack(data: bytes) -> np.ndarray:
+    """(N,) uint16 that `_pack` made bytes of."""
+    planes = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, -1)
+    zigzag = np.ascontiguousarray(planes.T).view("<u2")[:, 0].astype(np.uint16)
+    steps = (zigzag >> 1) ^ (-(zigzag & 1).astype(np.int16)).view(np.uint16)
+    return (np.cumsum(steps, dtype=np.uint16) + np.uint16(32768)).astype(np.uint16)
 
 
 def _heights_to_code(heights_m: np.ndarray) -> np.ndarray:

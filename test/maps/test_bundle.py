@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from maps_made import BEV, made_bundle
@@ -15,6 +16,7 @@ from maps_made import BEV, made_bundle
 from bev_loc.config import BevConfig, Config, KeyframeConfig, PlaceConfig
 from bev_loc.errors import BevLocError, MapError, OutputError
 from bev_loc.geometry import se3
+from bev_loc.maps import keyframe_file
 from bev_loc.maps.bundle import MapBundle, check, load_map, save_map
 from bev_loc.maps.folder import sha256
 from bev_loc.place.describe import make_describer
@@ -125,7 +127,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a head that is not JSON": (lambda path: (path / "map.json").write_text("{"), "damaged"),
     "a head without a table": (lambda path: (path / "map.json").write_text('{"kind": "bev_loc map", "version": 1}'), "keys"),
     "another program's file": (lambda path: (path / "map.json").write_text("[]"), "another program"),
-    "a future version": (lambda path: edit(path, version=2), "version 2"),
+    "a future version": (lambda path: edit(path, version=3), "version 3"),
     "a big-endian machine's map": (lambda path: edit(path, byte_order="big"), "another architecture .big-endian"),
     "a map of short floats": (lambda path: edit(path, float_bits=32), "another architecture .little-endian, 32-bit"),
     "a table of other numbers": (lambda path: other_numbers(path), "'T_map_kf' is of type >f8"),
@@ -201,6 +203,7 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from bev_loc.maps import folder
 from maps_made import made_bundle
+from bev_loc.maps import keyframe_file
 from bev_loc.maps.bundle import save_map
 left = int(sys.argv[2])
 replace = os.replace
@@ -239,6 +242,31 @@ def test_clouds_are_kept_to_a_centimetre(bundle: MapBundle) -> None:
     points_kf = bundle.keyframes[0].points_kf
     assert len(points_kf) > 1000 and points_kf.dtype == np.float32
     np.testing.assert_allclose(points_kf / 0.02, np.rint(points_kf / 0.02), atol=2e-3)
+
+
+def test_a_map_of_the_first_version_is_read(saved: Path, bundle: MapBundle) -> None:
+    """Its heights were PNGs."""
+    keyframe = bundle.keyframes[2]
+    file = one_keyframe(saved)
+    magic, header, rest = file.read_bytes().split(b"\n", 2)
+    header = json.loads(header)
+    sizes, at, parts = header["bytes"], 0, {}
+    for name, size in sizes.items():
+        parts[name], at = rest[at : at + size], at + size
+    codes = np.where(np.isnan(keyframe.image.mean_height_m), 0, np.rint(np.nan_to_num(keyframe.image.mean_height_m) * 100) + 32768)
+    parts["heights"] = cv2.imencode(".png", codes.astype(np.uint16))[1].tobytes()
+    header["bytes"] = {name: len(part) for name, part in parts.items()}
+    first = b"bev_loc keyframe 1\n" + json.dumps(header).encode() + b"\n" + b"".join(parts.values())
+    assert_equal(keyframe_file.decode(first, "here"), keyframe)
+
+
+def test_heights_survive_whatever_they_are(bundle: MapBundle) -> None:
+    heights_m = np.where(bundle.keyframes[0].image.counts > 0, np.float32(0.0), np.float32(np.nan))
+    at = np.flatnonzero(np.isfinite(heights_m.ravel()))[:4]
+    heights_m.ravel()[at] = [-327.67, 327.67, -0.01, 300.0]  # steps of more than half the range
+    image = replace(bundle.keyframes[0].image, mean_height_m=heights_m)
+    back = keyframe_file.decode(keyframe_file.encode(replace(bundle.keyframes[0], image=image)), "here")
+    np.testing.assert_allclose(back.image.mean_height_m, heights_m, atol=1e-4)
 
 
 def test_a_submap_holds_the_neighbours_in_the_keyframes_frame() -> None:
