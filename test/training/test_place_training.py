@@ -1,5 +1,6 @@
 """Training of the place descriptor: the loss by hand, seeded batches, an interrupted run that ends like an unbroken one."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[
 
 from bev_loc.errors import SourceError  # noqa: E402
 from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
+from bev_loc.training.place import PlaceOptions, run  # noqa: E402
 from bev_loc.training.place_batches import SPOTS, VIEWS, ZONES, PlaceBatches  # noqa: E402
 from bev_loc.training.place_data import PlaceData, load  # noqa: E402
 from bev_loc.training.place_loop import TEMPERATURE, PlaceTraining, contrast, train  # noqa: E402
@@ -110,3 +112,27 @@ def test_a_training_set_is_one_file(tmp_path):
     (tmp_path / "set.npz").write_bytes(b"no archive")
     with pytest.raises(SourceError, match="set.npz"):
         load(tmp_path / "set.npz")
+
+
+def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_file(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "imgs").mkdir()
+    for n in range(12):
+        picture = np.where(rng.random((151, 151)) < 0.07, rng.integers(30, 256, (151, 151)), 0).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "imgs" / f"{n:06d}.png"), picture)
+    poses = np.tile(np.eye(4)[:3], (12, 1, 1))
+    poses[:, 0, 3] = 10.0 * np.arange(12)
+    np.savetxt(tmp_path / "pose.txt", poses.reshape(12, 12))
+
+    def learned(name: str) -> bytes:
+        options = PlaceOptions(
+            images=tmp_path / "imgs", poses=tmp_path / "pose.txt", out=tmp_path / name, frames=10, worlds=0, threads=1,
+            network=False, training=PlaceTraining(),
+        )  # fmt: skip
+        [file] = run(options, lambda text: None)
+        return file.read_bytes()
+
+    assert learned("one") == learned("two")
+    assert len(load(tmp_path / "one" / "training_set.npz").pictures) == 10
+    with np.load(tmp_path / "one" / "projection.npz") as file:
+        assert sorted(name for name in file.files if name.startswith("basis")) == ["basis_inner", "basis_presence", "basis_whole"]
