@@ -91,7 +91,7 @@ def laps(folder: Path, config: Config, every: int) -> tuple[MapBundle, list[Odom
     known, errors, other, reasons, cost_ms = 0, [], 0, Counter(), []
     for n, query in list(enumerate(queries))[::every]:
         step = alone(query, bundle, config)
-        cost_ms.append(1e3 * sum(s for name, s in step.stage_s if name in ("search", "verify")))
+        cost_ms.append(1e3 * sum(s for name, s in step.stage_s if name in ("verify near", "search", "verify")))
         reasons.update(closure.reason for closure in step.closures)
         answered = step.T_map_odom is not None
         if n not in rows:

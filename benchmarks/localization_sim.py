@@ -188,7 +188,7 @@ def tracking(town: Town, day: Day, scans: int) -> dict:
 
 def _search_ms(step: Step) -> list[float]:
     """CPU time of closure search and verification of one keyframe, description left out."""
-    return [1e3 * sum(s for name, s in step.stage_s if name in ("search", "verify"))] if step.keyframe is not None else []
+    return [1e3 * sum(s for name, s in step.stage_s if name in ("verify near", "search", "verify"))] if step.keyframe is not None else []
 
 
 def kept(path: Path, keys: list[tuple], make: Callable[..., dict]) -> list[dict]:

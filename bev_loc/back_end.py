@@ -23,6 +23,7 @@ class Outcome:
     keyframe: Keyframe  # with the session it ended in
     closures: tuple[Closure, ...]  # accepted: in the graph from now on; earlier ones that were confirmed too
     reasons: tuple[str, ...]  # short counted keys
+    settled: dict[int, np.ndarray | None]  # T_map_kf of keyframes that will not move any more; None: they have no place
 
 
 class BackEnd:
@@ -67,8 +68,9 @@ class BackEnd:
             self.graph.anchor(self.session, belief.T_map_odom)
 
         believed, refused = list(belief.closures), list(belief.refused)
-        for closure in believed:
-            self._gate.remember(closure)
+        if self._mapping:  # else no closure is ever offered to it
+            for closure in believed:
+                self._gate.remember(closure)
         for closure in loops:
             admission = self._gate.offer(closure, self.graph)
             believed += admission.admitted
@@ -81,7 +83,8 @@ class BackEnd:
         self.T_map_odom = None if T_map_kf is None else T_map_kf @ se3.inverse(keyframe.T_odom_kf)
         if belief.lost:
             self._begin_session()
-        return Outcome(keyframe=keyframe, closures=_told(closures, believed, refused), reasons=belief.reasons)
+        told = _told(closures, believed, refused)
+        return Outcome(keyframe=keyframe, closures=told, reasons=belief.reasons, settled=self.graph.retire(self.session))
 
     def restart(self) -> None:
         """The odometry began anew: where its frame lies now is to be found, also in a map that this drive made."""

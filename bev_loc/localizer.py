@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .back_end import BackEnd
+from .back_end import BackEnd, Outcome
 from .config import Config
 from .config_io import leaves
 from .errors import BevLocError, ConfigError, MapError
@@ -24,8 +24,10 @@ from .place.keyframes import KeyframeStore
 from .records import Candidate, Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
 from .searching import Search
 from .stages import Stages
+from .tracking import MISFIT
 from .verify.verifier import Verifier
 
+_WATCH_S, _DOUBT_S = 1.0, 0.2  # between two looks at the map while the vehicle is where it thinks, and while that is in doubt
 RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
 
 
@@ -41,7 +43,9 @@ class Localizer:
         known_map: MapBundle | None = None,
         extend: bool = False,
         clock: Callable[[], float] | None = None,
+        remembered_poses: int | None = None,
     ) -> None:
+        """`remembered_poses` bounds what `trajectory` can still tell, for robots that drive for days; None: all of it."""
         self._config, self._clock, self._known_map = config, clock, known_map
         self._mapping = known_map is None or extend
         self._describer = make_describer(config.place, config.bev)
@@ -64,11 +68,12 @@ class Localizer:
         self._search = Search(config, self._describer.dimension, entries, mapping=self._mapping)
         self._verifier = Verifier(config.verify, config.bev)
         self._back_end = BackEnd(config, known_map, mapping=self._mapping)
-        self._history = History()
+        self._history = History(remembered_poses)
         self._next_id = 1 + max((e.id for e in entries), default=-1)
         self._last_ns: int | None = None
         self._hint: np.ndarray | None = None  # T_map_base as a person sees it
         self._keyframe_now = False  # however short the way since the last one
+        self._doubtful = False  # the last keyframe did not fit the map where it is tracked
 
     @property
     def state(self) -> State:
@@ -106,22 +111,26 @@ class Localizer:
             self._back_end.restart()
             self._search.begin_session()
             self._keyframe_now = True
-        if not self._keyframes.is_due(odometry, now=self._keyframe_now, dense=self.state is not State.TRACKING):
+        if not self._is_due(odometry):
             self._history.add(odometry, None)
             return self._step(odometry.stamp_ns, odometry, stages)
 
         keyframe = self._keyframes.make(odometry, id=self._next_id, session=self._back_end.session)
         stages.mark("describe")
         expected = self._expected(odometry)
-        candidates = self._search.candidates(keyframe, expected)
-        stages.mark("search")
-        closures = self._verify(keyframe, candidates)
-        stages.mark("verify")
+        near = self._search.near(keyframe, expected)
+        closures = self._verify(keyframe, near)
+        stages.mark("verify near")
+        if self._mapping or not any(closure.accepted for closure in closures):  # else it is where it was expected
+            alike = self._search.alike(keyframe, near, wide=not expected)
+            stages.mark("search")
+            closures += self._verify(keyframe, alike)
+            stages.mark("verify")
         map_near = any(self._search.around(T_map_kf) for T_map_kf in expected)
         outcome = self._back_end.take(keyframe, closures, T_map_hint=self._hint, map_near=map_near)
         stages.mark("graph")
 
-        self._remember(odometry, outcome.keyframe)
+        self._remember(odometry, outcome)
         return self._step(
             odometry.stamp_ns,
             odometry,
@@ -195,6 +204,18 @@ class Localizer:
             describer=self._describer.name,
         )
 
+    def _is_due(self, odometry: Odometry) -> bool:
+        """Whether to make a keyframe: often while the place is sought or in doubt, and by time while it is tracked.
+
+        A vehicle that was carried away while it stands is noticed too, and within seconds however slow it drives.
+        """
+        tracking = self.state is State.TRACKING
+        after_s = None
+        if tracking and not self._mapping:
+            after_s = _DOUBT_S if self._doubtful else _WATCH_S
+        dense = not tracking or self._doubtful
+        return self._keyframes.is_due(odometry, now=self._keyframe_now, dense=dense, after_s=after_s)
+
     def _fault(self, odometry: Odometry) -> str:
         """What makes a pose unusable, as a short counted key; empty when nothing does."""
         if not np.isfinite(odometry.T_odom_base).all():
@@ -220,12 +241,15 @@ class Localizer:
         verified = self._verifier.verify_best(readable, keyframe, self._keyframes.get, self._keyframes.submap_kf)
         return (*verified, *closures)
 
-    def _remember(self, odometry: Odometry, keyframe: Keyframe) -> None:
+    def _remember(self, odometry: Odometry, outcome: Outcome) -> None:
+        keyframe = outcome.keyframe
         if self._mapping:
             self._keyframes.add(keyframe)
             self._entries[keyframe.id] = entry(keyframe, keyframe.T_odom_kf)
         self._search.keep(keyframe)
         self._history.add(odometry, keyframe)
+        self._history.settle(outcome.settled)
+        self._doubtful = MISFIT in outcome.reasons
         self._next_id += 1
         self._hint, self._keyframe_now = None, False
 

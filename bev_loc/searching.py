@@ -26,20 +26,23 @@ class Search:
         self._descriptors = {entry.id: entry.descriptor for entry in entries}
         self._young: deque[Keyframe] = deque()
 
-    def candidates(self, keyframe: Keyframe, expected: list[np.ndarray]) -> list[Candidate]:
-        """What to verify, in order: map keyframes around each expected T_map_kf, then those that look alike."""
-        near = [id for T_map_kf in expected for id in self.around(T_map_kf)[:_NEAR]]
-        first = [
+    def near(self, keyframe: Keyframe, expected: list[np.ndarray]) -> list[Candidate]:
+        """The map keyframes around each expected T_map_kf."""
+        ids = dict.fromkeys(id for T_map_kf in expected for id in self.around(T_map_kf)[:_NEAR])
+        return [
             Candidate(
                 query_id=keyframe.id,
                 match_id=id,
                 distance=float(np.linalg.norm(self._descriptors[id] - keyframe.descriptor)),
             )
-            for id in dict.fromkeys(near)
+            for id in ids
         ]
-        most = self._place.candidates * (1 if expected else _WIDER)
-        alike = self._index.search(keyframe.id, keyframe.descriptor, most)
-        return first + [candidate for candidate in alike if candidate.match_id not in near]
+
+    def alike(self, keyframe: Keyframe, near: list[Candidate], *, wide: bool) -> list[Candidate]:
+        """Those that look alike and are not among `near`; `wide` takes more of them."""
+        tried = {candidate.match_id for candidate in near}
+        found = self._index.search(keyframe.id, keyframe.descriptor, self._place.candidates * (_WIDER if wide else 1))
+        return [candidate for candidate in found if candidate.match_id not in tried]
 
     def around(self, T_map_kf: np.ndarray) -> list[int]:
         """Keyframes of the given map within the tracking radius, nearest first."""

@@ -9,8 +9,10 @@ from .geometry import se3
 from .graph.consistency import UNCONFIRMED
 from .records import Closure, Keyframe, State
 
+MISFIT = "does not fit the map"
 BARE = "too little structure to tell"
 _MEMORY_M = 100.0  # hits older than this much driving confirm nothing any more
+_SPREAD_M = 1.0  # of driving between hits that agree: seen from one spot, a look-alike agrees with itself
 _DRIFT = 0.02  # of the odometry, per metre: what two hits may differ by besides the limits
 _HINT_M, _HINT_RAD = 10.0, np.radians(45.0)  # how well a person points at a map
 
@@ -95,7 +97,7 @@ class Tracker:
             self._misses, self._fit_path_m, self._hits = 0, keyframe.path_m, []
             return Belief(closures=tuple(hit.closure for hit in fitting), refused=refused)
         self._misses += 1
-        reason = "does not fit the map" if map_near else "outside the map"
+        reason = MISFIT if map_near else "outside the map"
         self._remember(keyframe, elsewhere)
         witnesses = len({hit.closure.query_id for hit in self._hits})  # against the track, whether they agree or not
         if self._misses < self._config.lost_after and witnesses < self._config.consistent_hits:
@@ -107,7 +109,8 @@ class Tracker:
         self._remember(keyframe, hits)
         for hit in hits:
             agreeing = self._agreeing(hit)
-            if len(agreeing) >= self._config.consistent_hits:
+            spread_m = agreeing[-1].path_m - agreeing[0].path_m
+            if len(agreeing) >= self._config.consistent_hits and (len(agreeing) == 1 or spread_m >= _SPREAD_M):
                 return self._found(keyframe, agreeing)
         return Belief(refused=tuple(replace(h.closure, accepted=False, reason=UNCONFIRMED) for h in hits))
 

@@ -219,7 +219,7 @@ def test_stages_are_timed_by_the_clock_that_is_given(world: BoxWorld) -> None:
     ticks = iter(range(1000))
     localizer = Localizer(CONFIG, clock=lambda: float(next(ticks)))
     step = localizer.on_odometry(next(drive(world, square_drive(2.0), seed=1)))
-    assert step.stage_s == (("describe", 1.0), ("search", 1.0), ("verify", 1.0), ("graph", 1.0))
+    assert step.stage_s == (("describe", 1.0), ("verify near", 1.0), ("search", 1.0), ("verify", 1.0), ("graph", 1.0))
 
 
 def test_a_damaged_keyframe_in_the_map_is_a_reason_and_not_the_end(

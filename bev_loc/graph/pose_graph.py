@@ -10,6 +10,7 @@ from ..geometry import se3
 from ..records import Closure
 from .solver import Factor, Solver
 
+_MOST_WAITING = 5000  # keyframes of one session that hope for a place
 _MIN_SIGMA_M, _MIN_SIGMA_RAD = 0.01, 2e-4  # of an odometry factor, however short
 
 
@@ -37,6 +38,7 @@ class PoseGraph:
         self._T_map_odom: dict[int, np.ndarray] = {}  # session -> where it was anchored
         self._T_map_kf: dict[int, np.ndarray] = {}
         self._fixed: set[int] = set()
+        self._own: set[int] = set()  # keyframes that did not come with a map
         self._factors: list[Factor] = []  # between keyframes that have a place
         self._new_closures: list[Factor] = []  # since the last optimisation, both ends with a place
         self._waiting: list[Factor] = []  # closures with an end that has none yet
@@ -68,6 +70,7 @@ class PoseGraph:
     def add_keyframe(self, id: int, T_odom_kf: np.ndarray, session: int) -> None:
         """The next keyframe of a session; placed by odometry when the session has a place."""
         previous = self._insert(id, T_odom_kf, session).previous
+        self._own.add(id)
         if previous is not None and previous in self._T_map_kf:
             T_previous_kf = se3.inverse(self._nodes[previous].T_odom_kf) @ T_odom_kf
             self._place(id, self._T_map_kf[previous] @ T_previous_kf, fixed=False)
@@ -121,6 +124,32 @@ class PoseGraph:
         if self._window is not None:
             self._freeze_old(self._window)
         return self.places()
+
+    def retire(self, session: int) -> dict[int, np.ndarray | None]:
+        """Keyframes of this drive that nothing will move any more, forgotten here: their T_map_kf, None without a place.
+
+        Only with a `window`, and only keyframes that did not come with the map; `session` is the present one.
+        """
+        if self._window is None:
+            return {}
+        needed = self._needed_fixed() | set(self._last_of.values())
+        gone: dict[int, np.ndarray | None] = {}
+        waiting = 0
+        for id in sorted(self._own, reverse=True):
+            placed, here = id in self._T_map_kf, self._nodes[id].session == session
+            waiting += here and not placed
+            hopeless = not placed and (not here or waiting > _MOST_WAITING)
+            if id not in needed and (id in self._fixed or hopeless):
+                gone[id] = self._T_map_kf.pop(id, None)
+        self._last_of = {s: id for s, id in self._last_of.items() if s == session or id not in self._own}
+        if gone:
+            for id in gone:
+                del self._nodes[id]
+            self._own -= gone.keys()
+            self._fixed -= gone.keys()
+            self._waiting = [f for f in self._waiting if f.a not in gone and f.b not in gone]
+            self._closures = [c for c in self._closures if c.query_id not in gone and c.match_id not in gone]
+        return dict(sorted(gone.items()))
 
     def _insert(self, id: int, T_odom_kf: np.ndarray, session: int) -> Node:
         _require_finite(T_odom_kf, f"keyframe {id}")

@@ -45,14 +45,17 @@ class KeyframeStore:
         """Other distances between keyframes from now on."""
         self._config = keyframes
 
-    def is_due(self, odometry: Odometry, *, now: bool = False, dense: bool = False) -> bool:
+    def is_due(self, odometry: Odometry, *, now: bool = False, dense: bool = False, after_s: float | None = None) -> bool:
         """Whether the base has moved or turned enough since the last keyframe, or the source or `now` demands one.
 
-        `dense` is for a place that is not known: there every metre may show what the one before did not.
+        `dense` is for a place that is not known: there every half metre may show what the one before did not.
+        `after_s` since the last one, however little has moved.
         """
         if len(odometry.points_base) < MIN_POINTS:
             return False
         if self._last is None or now or odometry.is_keyframe:
+            return True
+        if after_s is not None and odometry.stamp_ns - self._last.stamp_ns >= after_s * 1e9:
             return True
         distance_m, angle_rad = se3.distance(self._last.T_odom_kf, odometry.T_odom_base)
         enough_m = min(self._config.distance_m, DENSE_M) if dense else self._config.distance_m

@@ -16,6 +16,8 @@ from ..records import Step
 from .map_outputs import MapOutputs
 from .params import Parameters
 
+_REMEMBERED_POSES = 36_000  # an hour at 10 Hz: what the path shows of a drive of days
+
 
 class Session:
     """At most one localizer; parameters 'map', 'mapping' and 'save_map_path' say what it works on."""
@@ -120,7 +122,12 @@ class Session:
         self.localizer.hint(T_map_base)
 
     def _start(self, known_map: MapBundle | None, *, extend: bool) -> None:
-        localizer = Localizer(self._parameters.config, known_map=known_map, extend=extend and known_map is not None)
+        localizer = Localizer(
+            self._parameters.config,
+            known_map=known_map,
+            extend=extend and known_map is not None,
+            remembered_poses=_REMEMBERED_POSES,
+        )
         self._outputs.start(localizer, known_map)
         self._localizer, self._extend = localizer, extend
         wanted = known_map is None or extend  # localizing alone changes nothing

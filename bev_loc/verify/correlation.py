@@ -87,11 +87,10 @@ class Correlator:
     def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> list[tuple[float, float, float, float]]:
         """Height of the phase correlation's peak, and x, y, yaw there: for this yaw and for the opposite one."""
         turned = self.warp(query.structure, yaw_rad, 0.0, 0.0)
-        phases = _phases(self.transform(turned * self._disc))
-        opposite = np.conj(phases) * self._mirror  # a picture turned by half a turn has the conjugate spectrum
+        phases = np.conj(_phases(self.transform(turned * self._disc)))
         found = []
-        for extra_rad, seen in ((0.0, phases), (np.pi, opposite)):
-            surface = fft.irfft2(match.phases * np.conj(seen), (self.side, self.side))
+        for extra_rad, seen in ((0.0, phases), (np.pi, self.mirrored(phases))):
+            surface = fft.irfft2(match.phases * seen, (self.side, self.side))
             row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
             d_row = row + _vertex(*surface[(row + np.arange(-1, 2)) % self.side, col])
             d_col = col + _vertex(*surface[row, (col + np.arange(-1, 2)) % self.side])
@@ -102,6 +101,10 @@ class Correlator:
     def _shift_m(self, shift_px: float) -> float:
         half = self.side / 2
         return -float((shift_px + half) % self.side - half) * self._cell_m
+
+    def mirrored(self, conjugate: np.ndarray) -> np.ndarray:
+        """From the conjugate spectrum of a picture that of the picture turned by half a turn, conjugate again."""
+        return np.conj(conjugate * self._mirror)
 
     @property
     def shifts_m(self) -> tuple[np.ndarray, np.ndarray]:

@@ -19,35 +19,39 @@ _SAME_M = 1.0
 def strongest_rival(correlator: Correlator, match: Spectra, query: Spectra, found: PlanarMatch) -> PlanarMatch | None:
     """The likeliest other pose of the query in the match's image, if it is nearly as likely as `found`."""
     x_m, y_m = correlator.shifts_m
+    within = np.hypot(x_m, y_m) <= REACH_M
+    away_m = np.hypot(x_m - found.x_m, y_m - found.y_m)
     best, own = None, 0.0
-    for extra_rad in (0.0, np.pi):
-        yaw_rad = float((found.yaw_rad + extra_rad + np.pi) % (2 * np.pi) - np.pi)
-        likeness = _likeness(correlator, match, query, yaw_rad)
-        away_m = np.hypot(x_m - found.x_m, y_m - found.y_m)
+    for extra_rad, likeness in zip((0.0, np.pi), _likenesses(correlator, match, query, found.yaw_rad)):
         if not extra_rad:
             own = float(likeness[away_m <= _SAME_M].max(initial=0.0))
             likeness[away_m < AWAY_M] = 0.0
-        likeness[np.hypot(x_m, y_m) > REACH_M] = 0.0
+        likeness[~within] = 0.0
         row, col = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
         score = float(likeness[row, col])
         if best is None or score > best.score:
+            yaw_rad = float((found.yaw_rad + extra_rad + np.pi) % (2 * np.pi) - np.pi)
             best = PlanarMatch(
                 method=found.method, x_m=float(x_m[row, 0]), y_m=float(y_m[0, col]), yaw_rad=yaw_rad, score=score
             )
     return best if best is not None and best.score > RATIO * own else None
 
 
-def _likeness(correlator: Correlator, match: Spectra, query: Spectra, yaw_rad: float) -> np.ndarray:
-    """(side, side) cosine of the two blurred structures where they overlap, for every shift of the turned query."""
+def _likenesses(correlator: Correlator, match: Spectra, query: Spectra, yaw_rad: float) -> tuple[np.ndarray, np.ndarray]:
+    """Twice (side, side): cosine of the two blurred structures where they overlap, for every shift of the turned query.
+
+    First for `yaw_rad`, then for the opposite heading, whose spectra are those of the first, mirrored.
+    """
     turned = correlator.warp(query.blurred, yaw_rad, 0.0, 0.0)
     frame = correlator.warp(np.ones_like(query.blurred), yaw_rad, 0.0, 0.0)
-    common = _correlated(correlator, match.blurred, turned)
-    ours = _correlated(correlator, np.ones_like(match.blurred), turned**2)
-    theirs = _correlated(correlator, match.blurred**2, frame)
+    queries = [np.conj(correlator.transform(picture)) for picture in (turned, turned**2, frame)]
+    matches = [correlator.transform(picture) for picture in (match.blurred, np.ones_like(match.blurred), match.blurred**2)]
+    opposite = [correlator.mirrored(spectrum) for spectrum in queries]
+    return _cosine(correlator, matches, queries), _cosine(correlator, matches, opposite)
+
+
+def _cosine(correlator: Correlator, matches: list[np.ndarray], queries: list[np.ndarray]) -> np.ndarray:
+    side = (correlator.side, correlator.side)
+    common, ours, theirs = (fft.irfft2(match * query, side) for match, query in zip(matches, queries))
     least = 0.2 * max(float(ours.max()), 1e-6)  # where hardly anything overlaps, everything is alike
     return common / np.sqrt(np.maximum(ours, least) * np.maximum(theirs, least))
-
-
-def _correlated(correlator: Correlator, match: np.ndarray, query: np.ndarray) -> np.ndarray:
-    product = correlator.transform(match) * np.conj(correlator.transform(query))
-    return fft.irfft2(product, (correlator.side, correlator.side))
