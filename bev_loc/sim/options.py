@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import SourceError
 from .faults import Fault, parse_fault
 
-PASSES = ("map", "other")
+PASSES = ("map", "other", "back")
 
 
 def _option(default: Any, meaning: str) -> Any:
@@ -19,7 +19,8 @@ class SimOptions:
 
     world: str
     seed: int = _option(1, "the world: streets, houses, trees")
-    drive: str = _option("map", "'map': the drive with loops; 'other': same streets, other lane, other direction, other parked cars")
+    drive: str = _option("map", "'map': the drive with loops; 'other': a drive over parts of it, in other order, with other parked cars;"
+                         " 'back': the drive against its direction in the oncoming lane, with other parked cars")
     seconds: float = _option(0.0, "length of the drive; 0: all of it")
     start: float = _option(0.0, "seconds of the drive left out at its beginning: then it starts in motion")
     lidar: str = _option("hdl64", "hdl64, hdl32, vlp16, os1-64, os1-128, livox")

@@ -4,6 +4,7 @@ import numpy as np
 
 from .camera import CameraModel, Picture, expose
 from .caster import Caster, Moving
+from .options import PASSES
 from .simulation import Simulation
 from .sweep import Sweep
 from .traffic import Traffic
@@ -15,7 +16,7 @@ class Scanner:
     def __init__(self, simulation: Simulation) -> None:
         options = simulation.options
         self._simulation = simulation
-        self._seed = options.seed * 97 + options.run * 13 + (options.drive == "other")
+        self._seed = options.seed * 97 + options.run * 13 + PASSES.index(options.drive)
         self._traffic = (
             Traffic(simulation.world, simulation.drive, simulation.route.points, options.moving, self._seed) if options.moving else None
         )

@@ -1,7 +1,7 @@
 """A whole simulated drive: world, trajectory, lidar and IMU put together into one ordered stream."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,8 @@ from .drive import Drive, Kidnapped
 from .faults import disturbed
 from .imu import ImuModel, ImuTrack, felt, measured, sample_times
 from .lidar import LidarModel, preset
-from .options import SimOptions
+from .options import PASSES, SimOptions
+from .polyline import offset
 from .sweep import Sweep
 from .track import load_track, refuse_off_ground
 from .trajectory import plan
@@ -82,15 +83,20 @@ class Simulation:
 def simulate(options: SimOptions) -> Simulation:
     """World, trajectory and IMU of these options; SourceError when a name is unknown or a given track is impossible."""
     lidar = preset(options.lidar)
-    other = options.drive == "other"
+    other = options.drive != "map"
     cars = options.cars if options.cars >= 0 else int(other) + 2 * options.season
     land = WorldOptions(seed=options.seed, cars=cars, foliage=0.15 if options.season else 1.0, blocks=options.blocks)
     if options.trajectory or options.imu_file:
         return _along_given(options, land, lidar)
     world = build_world(options.world, land)
-    route = world.other if other else world.route
-    drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + other, speed=options.speed)
+    route = {"map": world.route, "other": world.other, "back": _back(world)}[options.drive]
+    drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + PASSES.index(options.drive), speed=options.speed)
     return _assembled(options, world, route, drive, lidar, T_BASE_IMU, None, ())
+
+
+def _back(world: World) -> Route:
+    """The way back: the mapped drive against its direction, in the oncoming lane where there is one."""
+    return replace(world.route, points=offset(world.route.points, world.lane_m)[::-1].copy(), stops=())
 
 
 def _along_given(options: SimOptions, land: WorldOptions, lidar: LidarModel) -> Simulation:
@@ -119,7 +125,7 @@ def _assembled(
         imu = ImuTrack(t_s=recorded.t_s[inside], gyro_rad_s=recorded.gyro_rad_s[inside], acc_m_s2=recorded.acc_m_s2[inside])
     elif options.imu:
         t = begin + sample_times(end - begin, options.imu)
-        rng = np.random.default_rng([options.seed, 5, options.run, options.drive == "other"])
+        rng = np.random.default_rng([options.seed, 5, options.run, PASSES.index(options.drive)])
         imu = measured(felt(drive, t, T_base_imu), _imu_model(options), rng)
     return Simulation(
         options=options, world=world, route=route, drive=drive, lidar=lidar, imu=imu, T_base_imu=reported,

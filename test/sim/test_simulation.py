@@ -147,3 +147,13 @@ def test_kidnapping_moves_the_truth_in_an_instant_and_the_imu_stays_quiet() -> N
 def test_bad_options_are_refused_in_one_sentence_that_names_what_is_known(text: str, said: str) -> None:
     with pytest.raises(SourceError, match=said):
         open_simulated(text, InputConfig())
+
+
+def test_the_way_back_is_the_drive_against_its_direction_in_the_oncoming_lane() -> None:
+    there, back = (simulate(parse(f"town,blocks=2,imu=0,pass={drive}")) for drive in ("map", "back"))
+    t_there, t_back = np.arange(0.0, there.drive.duration_s, 0.1), np.arange(5.0, back.drive.duration_s - 5.0, 2.0)
+    T_there, T_back = there.drive.poses(t_there), back.drive.poses(t_back)
+    gaps_m = np.linalg.norm(T_back[:, None, :2, 3] - T_there[None, :, :2, 3], axis=2)
+    assert 2.5 < np.median(gaps_m.min(1)) < 4.5
+    ahead = np.einsum("ni,ni->n", T_back[:, :2, 0], T_there[gaps_m.argmin(1), :2, 0])
+    assert np.median(ahead) < -0.95
