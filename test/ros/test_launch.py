@@ -109,6 +109,22 @@ def test_a_preset_comes_before_the_users_file(launch, repository, preset):
     assert started["rviz2"].files == []
 
 
+@pytest.mark.parametrize(
+    ("topic", "remapped"),
+    [("", set()), ("/cam/image", {("image", "/cam/image"), ("image/compressed", "/cam/image/compressed")}),
+     ("/cam/image/compressed", {("image", "/cam/image"), ("image/compressed", "/cam/image/compressed")})],
+)  # fmt: skip
+def test_lines_are_detected_in_either_transport_of_the_camera_only_when_asked_for(launch, topic, remapped):
+    assert "line_node" not in launch(image_topic=topic).nodes
+    started = launch(lines="true", image_topic=topic, namespace="robot1", params_file="/p.yaml").nodes["line_node"]
+    assert set(started.remappings) == remapped | {("/tf", "tf"), ("/tf_static", "tf_static")} and started.files == ["/p.yaml"]
+
+
+def test_the_map_is_saved_where_the_argument_says(launch):
+    assert launch(save_map="/maps/a").nodes["localization_node"].values["save_map_path"] == "/maps/a"
+    assert launch().nodes["localization_node"].values["save_map_path"] == ""
+
+
 def test_an_unknown_preset_is_refused(launch):
     with pytest.raises(RuntimeError, match="hdl64"):
         launch(preset="hdl65")
