@@ -1,22 +1,22 @@
 """LiDAR-inertial odometry: predict, deskew, thin, register against the local map, insert.
 
-With an IMU an iterated error-state filter carries the state from scan to scan; without one, or until it
-has started, constant velocity does.
+An iterated error-state filter carries the state from scan to scan; until it has started, constant velocity does.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..clouds import filters, voxels
-from ..clouds.filters import CroppedCloud
+from ..clouds import voxels
 from ..config import BevConfig, OdometryConfig
-from ..geometry import se3, so3
+from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
 from .bev_matching import MapImage
+from .drift import Drift
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
+from .intake import Intake, take_in
 from .local_map import LayeredMap
 from .mounting import WRONG, MountingCheck
 from .poses import Pose
@@ -25,8 +25,7 @@ from .rings import Rays, ring_spacing_rad
 from .sweep import ConstantTwist, Sweep, sweep_of
 from .update import BevHelp, Prediction, Registration, register
 
-_MIN_POINTS, _MIN_MATCHES = 20, 30
-_MAX_SWEEP_S = 2.0
+_MIN_MATCHES = 30
 _FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
@@ -63,6 +62,7 @@ class Lio:
         )
         self._inertial = InertialModel(self._imu, noise)
         self._mounting = MountingCheck()
+        self._drift = Drift()
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage(BevConfig())
         self._T_odom_body = np.eye(4)  # at _stamp_ns
@@ -84,63 +84,35 @@ class Lio:
 
     def on_scan(self, scan: LidarScan) -> Odometry | Dropped:
         """The pose at the end of this scan (at its stamp if its points carry no times), or why there is none."""
-        if scan.stamp_ns <= self._begin_ns:
-            return _dropped(scan, "stamp went back", "its stamp is not after the last scan's")
-        cloud = self._crop(scan)
-        end_s = float(cloud.offsets_s.max()) if len(cloud.offsets_s) else 0.0
-        if end_s > _MAX_SWEEP_S or (len(cloud.offsets_s) and cloud.offsets_s.min() < 0.0):
-            return _dropped(scan, "implausible point times", f"they reach {end_s:g} s; set input.point_time_unit")
-        stamp_ns = scan.stamp_ns + round(end_s * 1e9)
-        if stamp_ns <= self._stamp_ns:
-            return _dropped(scan, "stamp went back", "it ends before the last scan ended")
-        to_map = voxels.downsample_indices(cloud.points_body, self._config.scan_voxel_m)
-        if len(to_map) < _MIN_POINTS:
-            return _dropped(scan, "too few points", _why_few(scan, cloud, len(to_map)))
+        intake = take_in(scan, self._config, self._T_body_lidar, self._begin_ns, self._stamp_ns)
+        if isinstance(intake, Dropped):
+            return intake
         if self._stamp_ns < 0:
             self._rays = Rays(origin_body=self._T_body_lidar[:3, 3], spacing_rad=ring_spacing_rad(scan.points_lidar))
-            points_body, result, reasons = self._first(cloud, to_map, end_s, stamp_ns)
+            points_body, result, reasons = self._first(intake)
         else:
-            points_body, result, reasons = self._follow(cloud, to_map, end_s, stamp_ns)
-        self._begin_ns, self._stamp_ns = scan.stamp_ns, stamp_ns
+            points_body, result, reasons = self._follow(intake)
+        self._begin_ns, self._stamp_ns = scan.stamp_ns, intake.stamp_ns
         return self._odometry(scan, points_body, result, reasons)
 
-    def _crop(self, scan: LidarScan) -> CroppedCloud:
-        config = self._config
-        offsets_s = None if config.deskew == "off" else scan.offsets_s
-        return filters.crop(
-            scan.points_lidar, offsets_s, self._T_body_lidar, config.min_range_m, config.max_range_m
-        )
-
-    def _first(
-        self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, stamp_ns: int
-    ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
+    def _first(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """The start: level, the base at the origin, known exactly by definition."""
-        sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(end_s, 1e-9), self._rays)
-        R_odom_base, self.start_note = self._level(cloud.points_body[to_map], stamp_ns)
-        self._T_odom_body = se3.from_parts(R_odom_base, np.zeros(3)) @ self._T_base_body
-        self._unmoved = _Unmoved(sweep=sweep.subset(to_map), duration_s=end_s)
-        self._insert(cloud.points_body[to_map])
-        return cloud.points_body, Registration.given(self._T_odom_body), ()
+        points_body = intake.cloud.points_body
+        sweep = sweep_of(points_body, intake.cloud.offsets_s, 0.0, max(intake.end_s, 1e-9), self._rays)
+        points_base = se3.apply(self._T_base_body, points_body[intake.to_map])
+        resting = self._imu.rest(intake.stamp_ns)
+        levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
+        self.start_note = levelled.note
+        self._T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ self._T_base_body
+        self._unmoved = _Unmoved(sweep=sweep.subset(intake.to_map), duration_s=intake.end_s)
+        self._insert(points_body[intake.to_map])
+        return points_body, Registration.given(self._T_odom_body), ()
 
-    def _level(self, points_body: np.ndarray, stamp_ns: int) -> tuple[np.ndarray, str]:
-        """R_odom_base at the start, and how it was found."""
-        if self._initial_rpy:
-            return so3.from_rpy(*self._initial_rpy), "start attitude as given"
-        resting = self._imu.rest(stamp_ns)
-        if resting is not None:
-            acc_base = self._T_base_body[:3, :3] @ resting.acc_m_s2.mean(0)
-            return start.level_from_gravity(acc_base), "start levelled by gravity (IMU at rest)"
-        R_odom_base = start.level_from_ground(se3.apply(self._T_base_body, points_body))
-        if R_odom_base is not None:
-            return R_odom_base, "start levelled by the ground under the vehicle (no IMU at rest)"
-        return np.eye(3), "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
-
-    def _follow(
-        self, cloud: CroppedCloud, to_map: np.ndarray, end_s: float, stamp_ns: int
-    ) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
+    def _follow(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """Predict, register, move on: the deskewed points, the registration, and what was wrong."""
+        cloud, to_map, stamp_ns = intake.cloud, intake.to_map, intake.stamp_ns
         interval_s = (stamp_ns - self._stamp_ns) * 1e-9
-        sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - end_s, interval_s, self._rays)
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - intake.end_s, interval_s, self._rays)
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
         result = self._register(sweep, thin, prediction)
@@ -205,7 +177,8 @@ class Lio:
 
     def _settle(self, result: Registration, prediction: Prediction, stamp_ns: int) -> tuple[str, ...]:
         """Take the new state; without enough planes it is mostly the prediction, and that is said."""
-        motion = se3.log(se3.inverse(self._T_odom_body) @ result.T_odom_body)
+        T_last_now = se3.inverse(self._T_odom_body) @ result.T_odom_body
+        self._drift.move(self._T_base_body @ T_last_now @ self._T_body_base)
         self._T_odom_body = result.T_odom_body
         reasons: tuple[str, ...] = ()
         if result.matches < _MIN_MATCHES:
@@ -214,7 +187,7 @@ class Lio:
         else:
             self._misfits = 0
             self._match_share = result.matches / result.points
-            self._twist = motion / prediction.interval_s
+            self._twist = se3.log(T_last_now) / prediction.interval_s
         if prediction.inertial:
             self._inertial.take(result)
             if self._inertial.missing_s > 0.5 * prediction.interval_s:
@@ -234,6 +207,7 @@ class Lio:
                 self._map_image.forget()
             self._inertial.stop()
             self._twist, self._misfits = None, 0
+            self._drift.restart()
             reasons += ("local map restarted",)
         return reasons
 
@@ -247,10 +221,11 @@ class Lio:
         T_base_body, T_body_base = self._T_base_body, self._T_body_base
         moved_aside = not np.array_equal(T_base_body, np.eye(4))
         change = se3.adjoint(T_base_body)
+        registered = change @ result.covariance[:6, :6] @ change.T
         return Odometry(
             stamp_ns=self._stamp_ns,
             T_odom_base=self._T_odom_body @ T_body_base,
-            covariance=change @ result.covariance[:6, :6] @ change.T,
+            covariance=self._drift.total(registered, fitted=result.matches >= _MIN_MATCHES),
             points_base=se3.apply(T_base_body.astype(np.float32), points_body) if moved_aside else points_body,
             v_odom_base=self._v_odom_base(),
             health=OdometryHealth(
@@ -273,14 +248,3 @@ class Lio:
         R = self._T_odom_body[:3, :3]
         v_odom_body = R @ self._twist[3:] if state is None else state.v_odom
         return v_odom_body + R @ np.cross(self._twist[:3], self._T_body_base[:3, 3])
-
-
-def _why_few(scan: LidarScan, cloud: CroppedCloud, left: int) -> str:
-    return (
-        f"{left} usable of {len(scan.points_lidar)} points ({cloud.not_finite} not finite, {cloud.too_near} too near, "
-        f"{cloud.too_far} too far, the rest in the same voxels)"
-    )
-
-
-def _dropped(scan: LidarScan, kind: str, why: str) -> Dropped:
-    return Dropped(where=scan.name or "scan", kind=kind, reason=f"scan dropped: {why}", stamp_ns=scan.stamp_ns)

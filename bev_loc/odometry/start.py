@@ -1,13 +1,40 @@
 """Which way is up at the start: from the accelerometer at rest, else from the ground under the vehicle."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..geometry import so3
+from .propagate import Readings
 
 _CELL_M, _RADIUS_M = 2.0, 25.0
 _GROUND_TOLERANCE_M = 0.15
 _MIN_CELLS, _MIN_SHARE = 40, 0.35
 _MAX_TILT_RAD = np.deg2rad(25.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Levelled:
+    """The attitude at the start and how it was found."""
+
+    R_odom_base: np.ndarray  # (3, 3)
+    note: str
+
+
+def level(
+    points_base: np.ndarray, resting: Readings | None, R_base_body: np.ndarray, initial_rpy: tuple[float, ...]
+) -> Levelled:
+    """The attitude of the first scan (N, 3): as given, from an IMU at rest, from the ground, or level."""
+    if initial_rpy:
+        return Levelled(R_odom_base=so3.from_rpy(*initial_rpy), note="start attitude as given")
+    if resting is not None:
+        R_odom_base = level_from_gravity(R_base_body @ resting.acc_m_s2.mean(0))
+        return Levelled(R_odom_base=R_odom_base, note="start levelled by gravity (IMU at rest)")
+    R_odom_base = level_from_ground(points_base)
+    if R_odom_base is not None:
+        return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (no IMU at rest)")
+    note = "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
+    return Levelled(R_odom_base=np.eye(3), note=note)
 
 
 def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:

@@ -1,0 +1,95 @@
+"""The covariance of the pose means something: its transport, its growth, and NEES over drives of known truth."""
+
+import numpy as np
+import pytest
+from box_world import drive, imu
+
+from bev_loc.config import InputConfig, OdometryConfig
+from bev_loc.geometry import se3
+from bev_loc.odometry.drift import Drift
+from bev_loc.odometry.lio import Lio
+from bev_loc.records import ImuSample, LidarScan, Odometry
+from bev_loc.sources.open import open_source
+
+RUNS = 50
+BAND = (5.08, 7.00)  # of the mean of 50 NEES of six dimensions: 95 % of chi-square with 300 degrees of freedom
+
+
+def nees(result: Odometry, T_first: np.ndarray, T_true: np.ndarray, T_true_first: np.ndarray) -> float:
+    """Squared Mahalanobis length of the error of the pose relative to the start."""
+    expected, estimate = se3.inverse(T_true_first) @ T_true, se3.inverse(T_first) @ result.T_odom_base
+    error = se3.log(se3.inverse(expected) @ estimate)
+    return float(error @ np.linalg.solve(result.covariance, error))
+
+
+def test_an_error_at_the_start_is_carried_as_the_pose_carries_it() -> None:
+    rng = np.random.default_rng(0)
+    drift, T = Drift(), np.eye(4)
+    start = drift.covariance
+    steps = [se3.exp(np.concatenate([rng.normal(0, 0.1, 3), 1e-9 * rng.normal(size=3)])) for _ in range(20)]
+    for step in steps:  # turns only: nothing is added
+        drift.move(step)
+        T = T @ step
+    h = 1e-6
+    columns = [se3.log(se3.inverse(T) @ se3.exp(h * e) @ T) - se3.log(se3.inverse(T) @ se3.exp(-h * e) @ T) for e in np.eye(6)]
+    jacobian = np.stack(columns, 1) / (2 * h)
+    assert np.allclose(drift.covariance, jacobian @ start @ jacobian.T, rtol=1e-4, atol=1e-12)
+
+
+def test_driving_makes_the_error_of_the_map_grow_and_standing_does_not() -> None:
+    standing, driving = Drift(), Drift()
+    for _ in range(1000):
+        standing.move(np.eye(4))
+        driving.move(se3.from_xyz_rpy((0.5, 0, 0, 0, 0, 0)))
+    assert np.allclose(standing.covariance, Drift().covariance)
+    assert np.sqrt(driving.covariance[4, 4]) > 0.03 and np.linalg.eigvalsh(driving.covariance).min() > 0
+
+
+def test_coasting_adds_up_until_a_scan_fits_and_a_new_map_keeps_it() -> None:
+    registered = 1e-4 * np.eye(6)
+    drift = Drift()
+    sums = [np.trace(drift.total(registered, fitted=False)) for _ in range(5)]
+    assert np.allclose(np.diff(sums), np.trace(registered))
+    back = Drift()
+    back.total(registered, fitted=False)
+    assert np.allclose(back.total(registered, fitted=True), Drift().covariance + registered)
+    drift.restart()
+    assert np.trace(drift.total(registered, fitted=True)) > sums[-1]
+
+
+def test_one_drive_through_the_box_world_is_as_far_off_as_it_says(sweeps: list[LidarScan]) -> None:
+    lio, samples, squared = Lio(OdometryConfig()), imu(-0.2, 6.2, noise=np.random.default_rng(4)), []
+    for k, one in enumerate(sweeps):
+        while samples and samples[0].stamp_ns <= one.stamp_ns + 10**8:
+            lio.on_imu(samples.pop(0))
+        result = lio.on_scan(one)
+        if k == 0:
+            first = result
+        else:
+            squared.append(nees(result, first.T_odom_base, drive(result.stamp_ns * 1e-9), drive(first.stamp_ns * 1e-9)))
+    assert 1.5 < np.mean(squared) < 14.0  # one drive's errors are nearly one draw of six
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize(("lidar", "seconds"), [("vlp16", 8.0), ("os1-64", 4.0)])
+def test_nees_over_fifty_drives_lies_near_its_band(lidar: str, seconds: float) -> None:
+    squared = []
+    for n in range(RUNS):
+        text = f"sim:town,lidar={lidar},seconds={seconds:g},seed={101 + n % 10},run={n // 10}"
+        source = open_source(text, InputConfig())
+        truth = source.truth()
+        lio, first = Lio(OdometryConfig(), T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), None
+        for item in source.stream():
+            if isinstance(item, ImuSample):
+                lio.on_imu(item)
+                continue
+            result = lio.on_scan(item)
+            first = first or result
+        ends = [
+            se3.interpolate(truth.T_truth_base[k - 1], truth.T_truth_base[k], (stamp - truth.stamps_ns[k - 1]) * 1e-7)
+            for stamp in (first.stamp_ns, result.stamp_ns)
+            for k in [max(1, min(int(np.searchsorted(truth.stamps_ns, stamp)), len(truth.stamps_ns) - 1))]
+        ]
+        squared.append(nees(result, first.T_odom_base, ends[1], ends[0]))
+    print(f"{lidar}, {seconds:g} s: mean NEES {np.mean(squared):.2f} of {RUNS} drives, 95 % band {BAND}")
+    assert BAND[0] / 2 < np.mean(squared) < 2 * BAND[1]
