@@ -83,8 +83,8 @@ def test_segments_come_with_the_images_header_and_in_its_pixels_and_the_picture_
     ros.spin_until(lambda: ros.node.count_publishers("line_image"), "line_image")
     ros.spin_for(0.5)
     camera.show(image_message(np.repeat(picture()[..., None], 3, axis=2), "bgr8", 8))
-    ros.spin_until(lambda: pictures, "the picture")
-    assert (pictures[0].encoding, pictures[0].height, pictures[0].width, pictures[0].header.stamp.sec) == ("rgb8", 375, 500, 8)
+    ros.spin_until(lambda: pictures and pictures[-1].header.stamp.sec == 8, "the picture")
+    assert (pictures[-1].encoding, pictures[-1].height, pictures[-1].width) == ("rgb8", 375, 500)
 
 
 def test_a_compressed_image_serves_as_well(ros):
