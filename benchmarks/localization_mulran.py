@@ -33,7 +33,7 @@ from bev_loc.sources.open import open_source
 LIMIT_M, LIMIT_DEG = 2.0, 5.0
 EVERY = 10
 _NO_HEALTH = OdometryHealth(points_in=0, points_used=0, matches=0, rmse_m=float("nan"), iterations=0)
-TOWN = "sim:town,seed=31,seconds=60,lidar=os1-64"
+TOWN = "sim:town,seed=31,seconds=40,lidar=os1-64"
 
 
 def mapped(source: Source, config: Config) -> MapBundle:

@@ -1,7 +1,8 @@
 """Localization in a simulated town on another day: random starts, kidnappings, tracking. Everything is simulated.
 
-The map: `pass=map` in summer with one lidar. The other day: `pass=other` (other lane, mostly the other direction) in winter
-(no leaves, other parked cars), with another lidar, or with the same one. Whole scans with IMU through the odometry of the
+The map: `pass=map` in summer with one lidar. The other day is winter (no leaves, other parked cars), with another lidar or
+the same one: `pass=back` drives all of the way against its direction in the oncoming lane, `pass=other` drives parts of it
+in another order, nearly all in the same direction. Whole scans with IMU through the odometry of the
 package; every start begins in motion, with an odometry that knows nothing. Each start and each kidnapping is written when it
 is done, so that an interrupted run goes on where it stopped (`--out`).
 """
@@ -206,9 +207,10 @@ def main() -> None:
     """Map once, then starts, kidnappings and tracking on the other day."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/localization_sim"))
-    parser.add_argument("--starts", type=int, default=30, help="100 for the whole table")
-    parser.add_argument("--kidnappings", type=int, default=8)
-    parser.add_argument("--track", type=int, default=600, help="scans of the tracked drive; 0: all")
+    parser.add_argument("--starts", type=int, default=10, help="on each drive; 50 for the whole table")
+    parser.add_argument("--kidnappings", type=int, default=4, help="on each drive")
+    parser.add_argument("--track", type=int, default=300, help="scans of each tracked drive; 0: all")
+    parser.add_argument("--passes", nargs="+", default=["other", "back"])
     parser.add_argument("--map-lidar", default="hdl64")
     parser.add_argument("--lidars", nargs="+", default=["os1-64"], help="of the other day")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
@@ -217,33 +219,33 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     town = make_map(config, arguments.map_lidar, arguments.out)
     for lidar in arguments.lidars:
-        day = Day.of(f"{TOWN},lidar={lidar},pass=other,season=1")
-        report(lidar, town, day, arguments)
+        for drive in arguments.passes:
+            report(f"{lidar}-{drive}", town, Day.of(f"{TOWN},lidar={lidar},pass={drive},season=1"), arguments)
 
 
-def report(lidar: str, town: Town, day: Day, arguments: argparse.Namespace) -> None:
-    """One lidar's table."""
+def report(name: str, town: Town, day: Day, arguments: argparse.Namespace) -> None:
+    """One drive's table."""
     rng = np.random.default_rng(5)
     way_m = rng.uniform(2.0, day.path_m[-1] - 25.0, 1000)
     scans = [int(n) for n in np.searchsorted(day.path_m, way_m)]
-    rows = kept(arguments.out / f"starts-{lidar}.jsonl", [(n,) for n in scans[: arguments.starts]], lambda n: start(town, day, n))
+    rows = kept(arguments.out / f"starts-{name}.jsonl", [(n,) for n in scans[: arguments.starts]], lambda n: start(town, day, n))
     found = [r for r in rows if r["found_m"] is not None]
     wrong = [r for r in found if r["worst_m"] > LIMIT_M or r["worst_deg"] > LIMIT_DEG]
     first = np.array([r["first_error"] for r in found]).reshape(-1, 2)
     cost = [ms for r in rows for ms in r["cost_ms"]]
     reasons = sum((Counter(r["reasons"]) for r in rows), Counter())
-    print(f"\n{lidar}: {len(found)} of {len(rows)} starts located within {DRIVE_M:g} m, {len(wrong)} wrong by more than {LIMIT_M:g} m or {LIMIT_DEG:g} degrees")
+    print(f"\n{name}: {len(found)} of {len(rows)} starts located within {DRIVE_M:g} m, {len(wrong)} wrong by more than {LIMIT_M:g} m or {LIMIT_DEG:g} degrees")
     if found:
         print(f"  after {np.median([r['found_m'] for r in found]):.1f} m (median); first pose {np.median(first[:, 0]):.3f} m, {np.median(first[:, 1]):.2f} deg")
     print(f"  search and verification: median {np.median(cost):.0f} ms CPU, 95 % {np.percentile(cost, 95):.0f} ms; {dict(reasons.most_common())}")
     pairs = list(zip(scans[200:], scans[400:]))
     keys = [(a, b) for a, b in pairs if _apart_m(day, a, b) > 60 and day.path_m[-1] - day.path_m[a] > 100][: arguments.kidnappings]
-    rows = kept(arguments.out / f"kidnappings-{lidar}.jsonl", keys, lambda a, b: kidnapping(town, day, a, b))
+    rows = kept(arguments.out / f"kidnappings-{name}.jsonl", keys, lambda a, b: kidnapping(town, day, a, b))
     rows = [r for r in rows if r["tracked"]]
     noticed = sum(r["noticed_s"] is not None and r["noticed_s"] <= NOTICE_S for r in rows)
     again = sum(r["found_m"] is not None and r["found_m"] <= DRIVE_M for r in rows)
     print(f"  kidnapped while tracking: {len(rows)}; noticed within {NOTICE_S:g} s: {noticed}; found again within {DRIVE_M:g} m: {again}")
-    row = kept(arguments.out / f"tracking-{lidar}.jsonl", [(arguments.track,)], lambda n: tracking(town, day, n or day.simulation.scan_count))[0]
+    row = kept(arguments.out / f"tracking-{name}.jsonl", [(arguments.track,)], lambda n: tracking(town, day, n or day.simulation.scan_count))[0]
     if "m_50" in row:
         print(f"  tracking: {row['m_50']:.3f} m, {row['deg_50']:.2f} deg median; {row['m_95']:.3f}, {row['deg_95']:.2f} 95 %; "
               f"{row['m_100']:.2f}, {row['deg_100']:.2f} worst; {row['states']}; {np.median(row['cost_ms']):.0f} ms CPU a keyframe (median)")  # fmt: skip
