@@ -141,9 +141,14 @@ def _gtsam_factor(factor: Factor, fixed: dict[int, np.ndarray], width: float) ->
 
 
 def _finite_places(values: gtsam.Values, ids: Iterable[int]) -> dict[int, np.ndarray] | None:
-    """Poses by id; None when one is not finite."""
-    places = {id: values.atPose3(id).matrix() for id in ids}
-    return places if all(np.isfinite(T).all() for T in places.values()) else None
+    """(4, 4) poses by id, all of those in `values`; None when one is not finite."""
+    table = gtsam.utilities.extractPose3(values)  # rows by key: R row by row, then t
+    if not np.isfinite(table).all():
+        return None
+    poses = np.tile(np.eye(4), (len(table), 1, 1))
+    poses[:, :3, :3] = table[:, :9].reshape(-1, 3, 3)
+    poses[:, :3, 3] = table[:, 9:]
+    return dict(zip(sorted(ids), poses, strict=True))
 
 
 def _pose3(T: np.ndarray) -> gtsam.Pose3:
