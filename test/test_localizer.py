@@ -173,6 +173,22 @@ def test_extending_a_map_joins_the_new_drive_to_the_old_one(world: BoxWorld, kno
     assert any(c.query_id >= new[0].id and c.match_id < new[0].id for c in bundle.closures)
 
 
+def test_a_map_grown_over_several_sessions_is_one_map_and_each_part_is_found_again(
+    world: BoxWorld, known_map: MapBundle, tmp_path: Path
+) -> None:
+    onward = [square_drive(200.0)[-1] @ se3.from_se2(2.0 * n, 0.0, 0.0) for n in range(1, 16)]  # out of the square
+    for session, poses in ((1, square_drive(40.0, start_m=160.0) + onward), (2, square_drive(50.0, start_m=20.0))):
+        bundle = known_map if session == 1 else load_map(tmp_path / "1")
+        localizer = Localizer(CONFIG, known_map=bundle, extend=True)
+        run(localizer, world, poses, drift_deg_per_m=0.01)
+        save_map(tmp_path / str(session), localizer.bundle())
+    grown = load_map(tmp_path / "2")
+    assert {entry.session for entry in grown.entries} == {0, 1, 2}
+    assert len({entry.id for entry in grown.entries}) == len(grown.entries) > len(known_map.entries)
+    steps = run(Localizer(CONFIG, known_map=grown), world, onward)  # where only the second session has been
+    assert steps[-1].state is State.TRACKING and place_error(steps[-1], onward[-1])[0] < 1.0
+
+
 def test_the_same_drive_twice_gives_the_same_bytes(world: BoxWorld, known_map: MapBundle) -> None:
     def once() -> tuple[bytes, bytes]:
         localizer = Localizer(CONFIG, known_map=known_map, extend=True)
@@ -186,6 +202,11 @@ def test_the_same_drive_twice_gives_the_same_bytes(world: BoxWorld, known_map: M
 def test_a_map_with_another_raster_is_refused_before_anything_is_searched(known_map: MapBundle) -> None:
     with pytest.raises(MapError, match="images"):
         Localizer(Config(bev=BevConfig(range_m=25.0)), known_map=known_map)
+
+
+def test_a_map_of_other_weights_is_refused_by_the_describers_name(known_map: MapBundle) -> None:
+    with pytest.raises(MapError, match="'spectral-00000000'.*set place.descriptor to the map's"):
+        Localizer(CONFIG, known_map=replace(known_map, describer="spectral-00000000"))
 
 
 def test_bad_poses_and_empty_clouds_are_reasons_and_not_the_end(world: BoxWorld) -> None:
