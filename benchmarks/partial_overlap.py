@@ -1,6 +1,6 @@
 """Pose of two scans taken 5 to 20 m apart, beside FPFH with RANSAC (Open3D), KISS-Matcher and MapClosures.
 
-    python benchmarks/partial_overlap.py [--pairs 20] [--sim town,lidar=vlp16] [--map-closures PYTHON]
+    python benchmarks/partial_overlap.py [--pairs 12] [--sim town,lidar=vlp16] [--map-closures PYTHON]
 
 Scans are deskewed; the query is turned by a random yaw, so that standing still is no answer. Success is an error below
 2 m and 5 degrees, for whatever pose a system names; a system that names none has failed. The reference is the
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BEV_LOC_DATA", "data")))
     parser.add_argument("--sim", nargs="*", default=["town,seconds=30,lidar=hdl64", "town,seconds=30,lidar=vlp16"])
-    parser.add_argument("--pairs", type=int, default=12, help="at each distance")
+    parser.add_argument("--pairs", type=int, default=6, help="at each distance")
     parser.add_argument("--systems", default="ours;ours, accepted;FPFH + RANSAC;KISS-Matcher;MapClosures")
     parser.add_argument(
         "--map-closures", default=os.environ.get("BEV_LOC_MAP_CLOSURES"), metavar="PYTHON", help="of an environment with map_closures"
