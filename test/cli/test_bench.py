@@ -12,7 +12,7 @@ def test_every_stage_is_timed_and_every_ratio_is_that_of_the_printed_times(stree
     assert main(["bench", str(street), "--json", "--set", "keyframes.distance_m=0.4"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["scans"] == 12 and result["keyframes"] > 3 and result["points_per_scan"] > 1000
-    assert list(result["stages_ms"]) == ["odometry", "describe", "search", "verify", "graph", "verify one candidate"]
+    assert {"odometry", "describe", "search", "verify", "graph", "verify one candidate"} <= set(result["stages_ms"])
     assert all(ms > 0.0 for ms in result["stages_ms"].values())
     assert result["stages_ms"]["verify"] > result["stages_ms"]["verify one candidate"]
     assert result["scan_ms"] > result["stages_ms"]["odometry"] and result["query_ms"] > 0.0
