@@ -46,15 +46,17 @@ def runs_of(text: DriveText, names: list[str], folder: Path) -> dict[str, KeptRu
     """A run of every system, from the folder where it is still valid, else made now."""
     place = folder / text.name
     kept = {name: run for name in names if (run := _read(place, name, text.sim)) is not None}
-    wanted = [name for name in names if name not in kept]
-    while wanted:
-        made = _drive(text, wanted)
-        digest = next(iter(made.values())).drive_digest
-        for name, run in made.items():
+    while wanted := _still_wanted(names, kept):
+        for name, run in _drive(text, wanted).items():
             kept[name] = run
             _write(place, name, text.sim, run)
-        wanted = [name for name in names if kept[name].drive_digest != digest]  # they saw an older simulator's drive
     return {name: kept[name] for name in names}
+
+
+def _still_wanted(names: list[str], kept: dict[str, KeptRun]) -> list[str]:
+    """What is missing; all, when some saw an older simulator's drive."""
+    missing = [name for name in names if name not in kept]
+    return missing or (names if len({run.drive_digest for run in kept.values()}) > 1 else [])
 
 
 def is_kept(text: DriveText, name: str, folder: Path) -> bool:

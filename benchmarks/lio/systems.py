@@ -10,12 +10,12 @@ from typing import Protocol
 import numpy as np
 
 import bev_loc
-from bev_loc.config import OdometryConfig
+from bev_loc.config import BevConfig, OdometryConfig
 from bev_loc.geometry import se3
 from bev_loc.records import Dropped, ImuSample, LidarScan
 
 MIN_RANGE_M, MAX_RANGE_M = 2.0, 100.0
-_ROOMS_OF_ODOMETRY = ("odometry", "clouds", "bev", "geometry", "config.py")
+_ROOMS_OF_ODOMETRY = ("odometry", "clouds", "bev", "geometry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,8 +137,8 @@ def edition(name: str) -> str:
     """What a kept run of this system must agree with: our sources, or the peer's version."""
     if not name.startswith("ours"):
         return version("kiss-icp" if name == "KISS-ICP" else "rko-lio")
-    digest, package = hashlib.blake2b(digest_size=8), Path(bev_loc.__file__).parent
+    digest = hashlib.blake2b(f"{OdometryConfig()} {BevConfig()}".encode(), digest_size=8)
     for room in _ROOMS_OF_ODOMETRY:
-        for path in sorted((package / room).rglob("*.py")) or [package / room]:
+        for path in sorted((Path(bev_loc.__file__).parent / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
