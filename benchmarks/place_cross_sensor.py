@@ -19,6 +19,7 @@ from bev_loc.config import BevConfig, PlaceConfig, VerifyConfig  # noqa: E402
 from bev_loc.evaluation import corruptions  # noqa: E402
 from bev_loc.evaluation.bev_folder import GREY_PER_COUNT, to_image  # noqa: E402
 from bev_loc.evaluation.image_match import ImageFeatures, ImageMatcher  # noqa: E402
+from bev_loc.evaluation.retrieval import fitness  # noqa: E402
 from bev_loc.evaluation.simulated_images import drive_along  # noqa: E402
 from bev_loc.place.describe import Describer, make_describer  # noqa: E402
 from bev_loc.records import BevImage  # noqa: E402
@@ -105,10 +106,11 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"columns": ["recall_at_1_descriptor", "recall_at_1", "pose_success", "queries"], "table": table}))
         return 0
-    print("recall@1 by descriptor / after re-rank / pose success in %, simulated")
+    shown = 1 if arguments.no_pose else 3
+    print(" / ".join(("recall@1 by descriptor", "after re-rank", "pose success")[:shown]) + " in %, simulated")
     print(f"{'queries':28s}" + "".join(f"{name:>26s}" for name in describers))
     for kind, row in table.items():
-        print(f"{kind:28s}" + "".join(f"{' / '.join(f'{value:.1f}' for value in row[name][:3]):>26s}" for name in describers))
+        print(f"{kind:28s}" + "".join(f"{' / '.join(f'{value:.1f}' for value in row[name][:shown]):>26s}" for name in describers))
     return 0
 
 
@@ -135,7 +137,7 @@ def _ask(
             if m not in features:
                 features[m] = matcher.features(mapped.images[m])
         matches = [matcher.match(features[int(m)], query, np.random.default_rng((n, int(m)))) for m in order]
-        best = int(np.argmax([match.score for match in matches]))
+        best = int(np.argmax([fitness(match) for match in matches]))
         planar, answer = matches[best], int(order[best])
         x, y, yaw = asked.x_y_yaw(n)
         x_m, y_m, yaw_m = mapped.x_y_yaw(answer)

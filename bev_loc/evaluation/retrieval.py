@@ -63,7 +63,7 @@ def evaluate(
             start_s = clock()
             query = matcher.features(image)
             fits = [
-                _fitness(matcher.match(known[int(match)], query, np.random.default_rng((int(places.queries[n]), int(match)))))
+                fitness(matcher.match(known[int(match)], query, np.random.default_rng((int(places.queries[n]), int(match)))))
                 for match in nearest
             ]
             answers[n] = nearest[int(np.argmax(fits))]
@@ -85,7 +85,7 @@ def evaluate(
     )
 
 
-def _fitness(planar: PlanarMatch) -> float:
+def fitness(planar: PlanarMatch) -> float:
     """The score, a little less for places farther away: neighbours that fit alike are told apart by their distance."""
     away = min(np.hypot(planar.x_m, planar.y_m) / FAR_M, 2.0)
     return planar.score - DISTANCE_PENALTY * away**2
