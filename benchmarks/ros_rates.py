@@ -31,7 +31,7 @@ _PATIENCE_S = 60.0
 
 
 def main() -> int:
-    """Measures and prints one JSON object."""
+    """Measures; prints one JSON object, and a table on stderr."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bag", type=Path)
     parser.add_argument("--seconds", type=int, default=60)
@@ -45,8 +45,21 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         bag = args.bag or _recorded(Path(folder) / "bag", args.seconds)
-        print(json.dumps(_measured(bag, args.rate, args.cores, Path(folder))))
+        result = _measured(bag, args.rate, args.cores, Path(folder))
+    print(json.dumps(result))
+    print(_table(result), file=sys.stderr)
     return 0
+
+
+def _table(result: dict) -> str:
+    """The figures for people."""
+    dropped = sum(int(v) for k, v in result["odometry_counts"].items() if k.startswith("dropped"))
+    seconds = result["scans_sent"] / (10.0 * result["rate"])
+    lines = [f"{result['scans_sent']} scans at {10.0 * result['rate']:g} Hz on cores {result['cores']}: {dropped} dropped"]
+    lines += [f"{name:20}{result['cpu_s'][name] / max(seconds, 1e-9):9.2f} cores, start included" for name in NODES]
+    lines += ["after the scan's end   median     99 %"]
+    lines += [f"{name:20}{result[f'{name}_median_ms']:9.1f} {result[f'{name}_p99_ms']:8.1f} ms" for name in ("odometry", "pose")]
+    return "\n".join(lines)
 
 
 def _recorded(folder: Path, seconds: int) -> Path:
