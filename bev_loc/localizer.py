@@ -69,7 +69,8 @@ class Localizer:
         self._verifier = Verifier(config.verify, config.bev)
         self._back_end = BackEnd(config, known_map, mapping=self._mapping)
         self._history = History(remembered_poses)
-        self._next_id = 1 + max((e.id for e in entries), default=-1)
+        # also of keyframes that never found their place: a drive that begins anew has them behind it still
+        self._next_id = 1 + max((*self._entries, *(known_map.keyframes if known_map is not None else ())), default=-1)
         self._last_ns: int | None = None
         self._hint: np.ndarray | None = None  # T_map_base as a person sees it
         self._keyframe_now = False  # however short the way since the last one

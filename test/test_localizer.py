@@ -270,6 +270,18 @@ def test_odometry_that_begins_anew_is_a_new_session_and_finds_the_drives_own_map
     assert se3.distance(se3.inverse(first[0]) @ square_drive(40.0, start_m=10.0)[-1], T_map_base)[0] < 1.0
 
 
+def test_a_drive_that_begins_anew_twice_before_its_place_is_found_goes_on(world: BoxWorld) -> None:
+    first = Localizer(CONFIG)
+    run(first, world, square_drive(12.0))
+    known = first.bundle()
+    for _ in range(2):  # elsewhere: keyframes without a place in the map
+        again = Localizer(CONFIG, known_map=known, extend=True)
+        steps = run(again, BoxWorld(seed=2), square_drive(12.0))
+        assert sum(step.keyframe is not None for step in steps) > 1 and steps[-1].state is not State.TRACKING
+        known = again.bundle()
+    assert len(known.entries) == len(first.bundle().entries)
+
+
 def test_live_values_change_while_it_runs_and_others_are_refused(world: BoxWorld) -> None:
     localizer = Localizer(CONFIG)
     poses = square_drive(20.0)
