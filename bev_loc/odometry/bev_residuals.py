@@ -13,6 +13,8 @@ from ..geometry import so3
 SIGMA_M = 0.25  # of one pixel match per axis: quantisation and what the two images saw differently
 _KERNEL_M = 0.5
 _INDEPENDENT = 20.0  # matches' worth of information at most: neighbours share quantisation and scene
+_AGREE_M = 0.4  # a pixel
+_FEW, _MOST = 8, 0.6  # fewer matches, or a smaller share of them that agrees, are chance
 _GATE = 9.21  # squared Mahalanobis length at 99 % of two degrees of freedom
 
 
@@ -29,7 +31,21 @@ class BevMatches:
         residuals, jacobians = self.residuals(T_odom_body)
         expected = jacobians @ covariance @ jacobians.transpose(0, 2, 1) + SIGMA_M**2 * np.eye(2)
         distance_2 = np.einsum("ni,nij,nj->n", residuals, np.linalg.inv(expected), residuals)
-        kept = distance_2 < _GATE
+        return self._subset(distance_2 < _GATE)
+
+    def agreeing(self, T_odom_body: np.ndarray) -> "BevMatches":
+        """The matches that tell the same shift of the image, if they are the most and not few; else none.
+
+        Where a tunnel or a hedge repeats itself, a handful of patches is found a pixel or two off, each elsewhere.
+        """
+        residuals, _ = self.residuals(T_odom_body)
+        if len(residuals) < _FEW:
+            return self._subset(np.zeros(len(residuals), bool))
+        kept = (np.abs(residuals - np.median(residuals, axis=0)) < _AGREE_M).all(1)
+        enough = kept.sum() >= max(_FEW, _MOST * len(kept))
+        return self._subset(kept & enough)
+
+    def _subset(self, kept: np.ndarray) -> "BevMatches":
         return BevMatches(points_odom=self.points_odom[kept], seen_xy=self.seen_xy[kept], R_level_body=self.R_level_body)
 
     def residuals(self, T_odom_body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

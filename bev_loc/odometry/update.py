@@ -17,7 +17,6 @@ _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
 _DEGENERATE = 20.0  # matches' worth of information below which a direction counts as unobserved
 _OPEN = 60.0  # below it BEV matches may help
-_FEW_PIXELS = 3  # fewer BEV matches are chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,9 +100,8 @@ def register(
         if iteration == 1 and bev is not None:
             helped = np.eye(6) if bev.always else _open_translations(system.hessian)
             if helped.any():
-                pixels = bev.match().gated(T, prediction.covariance[:6, :6])
-                if len(pixels.seen_xy) < _FEW_PIXELS:
-                    pixels = None
+                found = bev.match().gated(T, prediction.covariance[:6, :6]).agreeing(T)
+                pixels = found if len(found.seen_xy) else None
         if pixels is not None:
             pixel_hessian, pixel_gradient = pixels.linearise(T)
             hessian, slope = hessian + helped @ pixel_hessian @ helped, slope + helped @ pixel_gradient

@@ -64,6 +64,23 @@ def test_the_gate_refuses_what_the_prediction_makes_implausible() -> None:
     assert len(matches.gated(T, 4.0 * np.eye(6)).seen_xy) == 2
 
 
+def shifted(shifts: np.ndarray) -> BevMatches:
+    """Matches at the origin that each tell another shift (N, 2)."""
+    points = np.random.default_rng(5).uniform(-20, 20, (len(shifts), 3))
+    return BevMatches(points_odom=points, seen_xy=points[:, :2] + shifts, R_level_body=np.eye(3))
+
+
+def test_only_matches_that_tell_the_same_shift_are_believed() -> None:
+    rng = np.random.default_rng(6)
+    same, anyhow = np.array([0.6, -0.2]) + rng.normal(0, 0.1, (12, 2)), rng.uniform(-2, 2, (12, 2))
+    assert len(shifted(same).agreeing(np.eye(4)).seen_xy) == 12
+    assert len(shifted(same[:5]).agreeing(np.eye(4)).seen_xy) == 0  # few
+    assert len(shifted(anyhow).agreeing(np.eye(4)).seen_xy) == 0  # each elsewhere
+    believed = shifted(np.concatenate([same, anyhow[:5]])).agreeing(np.eye(4))
+    assert 12 <= len(believed.seen_xy) <= 14
+    assert len(shifted(np.zeros((0, 2))).agreeing(np.eye(4)).seen_xy) == 0
+
+
 def poles(rng: np.random.Generator) -> np.ndarray:
     """(N, 3) bales and poles strewn over flat ground, from -60 to 100 m in x."""
     spots = np.column_stack([rng.uniform(-60, 100, 160), rng.uniform(-35, 35, 160)])
