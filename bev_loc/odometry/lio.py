@@ -27,6 +27,8 @@ from .update import BevHelp, Prediction, Registration, register
 
 _MIN_MATCHES = 30
 _FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
+_SPEEDS_M_S = (12.0, 24.0, 36.0)  # ahead, tried beside standing when the first motion is looked for
+_BETTER = 1.15  # times the fit that another speed must reach to be believed
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
@@ -147,14 +149,29 @@ class Lio:
         sweep = whole.subset(thin)
         if self._unmoved is None:
             return register(sweep, self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
-        result = register(sweep, self._map, prediction, self._config.max_iterations)
-        for _ in range(_FIRST_ROUNDS):
-            motion = se3.log(se3.inverse(self._T_odom_body) @ result.T_odom_body)
-            self._redo_first(motion / prediction.interval_s)
-            course = ConstantTwist(T_odom_last=self._T_odom_body, motion=motion, follow=0.0)
-            prediction = replace(prediction, T_odom_body=result.T_odom_body, course=course)
-            result = register(sweep, self._map, prediction, self._config.max_iterations)
+        best = self._first_motion(sweep, prediction, 0.0)
+        for speed_m_s in _SPEEDS_M_S:
+            other = self._first_motion(sweep, prediction, speed_m_s)
+            if other.fit() > _BETTER * best.fit():
+                best = other
+        self._redo_first(se3.log(se3.inverse(self._T_odom_body) @ best.T_odom_body) / prediction.interval_s)
         self._unmoved = None
+        return best
+
+    def _first_motion(self, sweep: Sweep, unknown: Prediction, speed_m_s: float) -> Registration:
+        """The second scan against the first, both deskewed with the motion found, begun at a guess of the speed ahead."""
+        ahead_m = self._T_body_base[:3, 0] * speed_m_s * unknown.interval_s
+        T_guess = self._T_odom_body @ se3.from_parts(np.eye(3), ahead_m)
+        prediction = replace(unknown, T_odom_body=T_guess)
+        result = None
+        for _ in range(_FIRST_ROUNDS + 1):
+            if result is not None or speed_m_s:
+                motion = se3.log(se3.inverse(self._T_odom_body) @ prediction.T_odom_body)
+                self._redo_first(motion / prediction.interval_s)
+                course = ConstantTwist(T_odom_last=self._T_odom_body, motion=motion, follow=0.0)
+                prediction = replace(prediction, course=course)
+            result = register(sweep, self._map, prediction, self._config.max_iterations)
+            prediction = replace(prediction, T_odom_body=result.T_odom_body)
         return result
 
     def _bev_help(self, sweep: Sweep, prediction: Prediction) -> BevHelp | None:

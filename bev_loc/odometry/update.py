@@ -65,6 +65,11 @@ class Registration:
         )
 
 
+    def fit(self) -> float:
+        """Matches, each weighed by how near to its plane they lie on average."""
+        return self.matches / (1.0 + (self.rmse_m / _KERNEL_M) ** 2) if self.matches else 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BevHelp:
     """BEV matches on demand: in every direction, or only along those that the planes leave open."""

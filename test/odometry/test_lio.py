@@ -55,6 +55,14 @@ def test_a_start_at_full_speed_is_caught_by_the_second_scan(sweeps: list[LidarSc
     assert errors_m(results).max() < 0.10
 
 
+def test_a_start_at_motorway_speed_is_caught_by_the_second_scan() -> None:
+    rng = np.random.default_rng(4)
+    fast = [scan(street(), lambda t_s: se3.from_xyz_rpy((25.0 * t_s, 0, 1.8, 0, 0, 0)), 0.1 * k, rng) for k in range(3)]
+    results = run(fast)
+    assert abs(np.linalg.norm(results[1].v_odom_base) - 25.0) < 0.5
+    assert abs(np.linalg.norm(results[2].T_odom_base[:3, 3]) - 5.0) < 0.1
+
+
 def test_a_lidar_mounted_aside_gives_the_motion_of_the_base(sweeps: list[LidarScan]) -> None:
     T_base_lidar = se3.from_xyz_rpy((1.0, 0.3, 0.5, 0.0, 0.0, np.pi / 2))
     lio = Lio(OdometryConfig(), T_base_lidar=T_base_lidar)
