@@ -28,7 +28,7 @@ from .update import BevHelp, Prediction, Registration, register
 _MIN_MATCHES = 30
 _FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
 _SPEEDS_M_S = (12.0, 24.0, 36.0)  # ahead, tried beside standing when the first motion is looked for
-_BETTER = 1.15  # times the fit that another speed must reach to be believed
+_BETTER, _MANY = 1.15, 200  # times the fit, and matches, that another speed must reach: thin scans fit anyhow
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
@@ -152,7 +152,7 @@ class Lio:
         best = self._first_motion(sweep, prediction, 0.0)
         for speed_m_s in _SPEEDS_M_S:
             other = self._first_motion(sweep, prediction, speed_m_s)
-            if other.fit() > _BETTER * best.fit():
+            if other.matches > _MANY and other.fit() > _BETTER * best.fit():
                 best = other
         self._redo_first(se3.log(se3.inverse(self._T_odom_body) @ best.T_odom_body) / prediction.interval_s)
         self._unmoved = None
@@ -161,7 +161,7 @@ class Lio:
     def _first_motion(self, sweep: Sweep, unknown: Prediction, speed_m_s: float) -> Registration:
         """The second scan against the first, both deskewed with the motion found, begun at a guess of the speed ahead."""
         ahead_m = self._T_body_base[:3, 0] * speed_m_s * unknown.interval_s
-        T_guess = self._T_odom_body @ se3.from_parts(np.eye(3), ahead_m)
+        T_guess = unknown.T_odom_body @ se3.from_parts(np.eye(3), ahead_m)
         prediction = replace(unknown, T_odom_body=T_guess)
         result = None
         for _ in range(_FIRST_ROUNDS + 1):
