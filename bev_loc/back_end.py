@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .config import Config, LocalizationConfig
+from .config import Config, GraphConfig, LocalizationConfig
 from .geometry import se3
 from .graph.consistency import ConsistencyGate
-from .graph.pose_graph import PoseGraph
+from .graph.pose_graph import PoseGraph, closure_covariance
 from .maps.contents import MapBundle
-from .records import Closure, Keyframe, State
+from .records import Closure, Fit, Keyframe, State
 from .tracking import Belief, Hit, Tracker
 from .verify.verifier import TOO_BARE
 
@@ -41,6 +41,8 @@ class BackEnd:
         self._tracker = Tracker(config.localization) if known_map else None
         self._mapping = mapping
         self.T_map_odom: np.ndarray | None = None
+        self.fit: Fit | None = None  # the last one in a map that is given
+        self._graph_config = config.graph
         if known_map is None:  # the map's frame is where this drive's odometry begins
             self.T_map_odom = np.eye(4)
             self.graph.anchor(0, self.T_map_odom)
@@ -81,6 +83,8 @@ class BackEnd:
 
         T_map_kf = self.graph.T_map_kf(keyframe.id)
         self.T_map_odom = None if T_map_kf is None else T_map_kf @ se3.inverse(keyframe.T_odom_kf)
+        if self._tracker is not None:
+            self.fit = _fit(keyframe, believed, self._graph_config) or self.fit
         if belief.lost:
             self._begin_session()
         told = _told(closures, believed, refused)
@@ -117,7 +121,7 @@ class BackEnd:
 
     def _begin_session(self) -> None:
         self.session += 1
-        self.T_map_odom = None
+        self.T_map_odom = self.fit = None
 
     def _sort(self, keyframe: Keyframe, accepted: tuple[Closure, ...]) -> tuple[list[Hit], list[Closure]]:
         """Closures that tell where the session lies in the map, and those that are loops in what is mapped."""
@@ -144,6 +148,12 @@ class BackEnd:
             return Belief(reasons=() if T_map_hint is None else ("hint not needed",))
         T_map_kf = None if self.T_map_odom is None else self.T_map_odom @ keyframe.T_odom_kf
         return self._tracker.judge(keyframe, hits, T_map_kf, T_map_hint=T_map_hint, map_near=map_near, bare=bare)
+
+
+def _fit(keyframe: Keyframe, believed: list[Closure], config: GraphConfig) -> Fit | None:
+    """What the surest closure of this keyframe says of its place; None when it has none."""
+    covariances = [closure_covariance(closure.information, config) for closure in believed if closure.query_id == keyframe.id]
+    return Fit(T_odom_base=keyframe.T_odom_kf, covariance=min(covariances, key=np.trace)) if covariances else None
 
 
 def _told(tried: tuple[Closure, ...], believed: list[Closure], refused: list[Closure]) -> tuple[Closure, ...]:

@@ -269,6 +269,7 @@ class Localizer:
             state=self.state,
             odometry=odometry,
             T_map_odom=self.T_map_odom,
+            fit=self._back_end.fit,
             keyframe=keyframe,
             closures=closures,
             reasons=reasons,

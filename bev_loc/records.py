@@ -129,6 +129,14 @@ class State(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """How well the place in a given map was known when the map last fitted."""
+
+    T_odom_base: np.ndarray  # (4, 4) where the odometry had the base then
+    covariance: np.ndarray  # (6, 6) of T_map_base, right perturbation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
     """Everything one call into the system wants to say."""
 
@@ -136,6 +144,7 @@ class Step:
     state: State
     odometry: Odometry | None  # None when the scan gave no pose; `reasons` says why
     T_map_odom: np.ndarray | None  # None until the place in the map is known
+    fit: Fit | None = None  # of the place in a given map; None: the map begins with this drive's odometry, or no place is known
     keyframe: Keyframe | None = None  # made in this step
     closures: tuple[Closure, ...] = ()  # tried in this step, or tried earlier and confirmed in it
     reasons: tuple[str, ...] = ()  # short counted keys

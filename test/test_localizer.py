@@ -84,6 +84,7 @@ def test_it_finds_itself_in_a_saved_map_from_an_unknown_pose_and_tracks(world: B
     errors = [place_error(step, T) for step, T in zip(steps[found:], poses[found:])]
     assert max(metres for metres, _ in errors) < 1.0 and max(radians for _, radians in errors) < np.radians(2)
     assert len(localizer.trajectory()[1]) == len(poses)  # what was driven before it was found is placed too
+    assert [step.fit is not None for step in steps] == [state is State.TRACKING for state in states]
 
 
 def test_it_finds_itself_driving_the_other_way(world: BoxWorld, known_map: MapBundle) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from ..config import GraphConfig
 from ..errors import EstimateError
 from ..geometry import se3
-from ..records import Closure
+from ..records import Closure, Fit
 from .solver import Factor, Solver
 
 _MOST_WAITING = 5000  # keyframes of one session that hope for a place
@@ -200,6 +200,13 @@ def odometry_covariance(T_a_b: np.ndarray, config: GraphConfig) -> np.ndarray:
     sigma_rad = max(np.radians(config.odometry_sigma_deg) * distance_m, _MIN_SIGMA_RAD)
     sigma_m = max(config.odometry_sigma_m * distance_m, _MIN_SIGMA_M)
     return np.diag(np.repeat([sigma_rad**2, sigma_m**2], 3))
+
+
+def covariance_since(fit: Fit, T_odom_base: np.ndarray, config: GraphConfig) -> np.ndarray:
+    """(6, 6) of T_map_base now, right perturbation: the fit's, carried along, plus that of the odometry since."""
+    T_then_now = se3.inverse(fit.T_odom_base) @ T_odom_base
+    carry = se3.adjoint(se3.inverse(T_then_now))
+    return carry @ fit.covariance @ carry.T + odometry_covariance(T_then_now, config)
 
 
 def closure_covariance(information: np.ndarray | None, config: GraphConfig) -> np.ndarray:

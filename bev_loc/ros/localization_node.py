@@ -56,7 +56,7 @@ class LocalizationNode:
         self._parameters = Parameters(self.node, "localization_node")
         self._parameters.on_change = self._on_change
         config = self._parameters.config
-        self._poses = PoseOutputs(self.node, config.ros, Tf(self.node, send=config.ros.publish_tf, listen=False))
+        self._poses = PoseOutputs(self.node, config, Tf(self.node, send=config.ros.publish_tf, listen=False))
         self._outputs = MapOutputs(self.node, config.ros)
         self._session = Session(self._parameters, self._outputs, self._say_error)
         self._worker: Worker[Pair] | None = None
@@ -180,7 +180,7 @@ class LocalizationNode:
         if step.keyframe is not None:
             self._keyframe_ms = 1e3 * (time.monotonic() - begin_s)
         self._last = step
-        self._poses.place(step.T_map_odom, pair[0])
+        self._poses.place(step.T_map_odom, step.fit, pair[0])
         if any(closure.accepted for closure in step.closures):
             self._last_found_ns, self._overlap = step.stamp_ns, max(c.overlap for c in step.closures if c.accepted)
         self._counts.update({"processed": 1, "keyframes": int(step.keyframe is not None)})

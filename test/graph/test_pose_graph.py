@@ -7,7 +7,8 @@ from drifted_square import SIDE, closure, graph_of, square, true_closure
 from bev_loc.config import GraphConfig
 from bev_loc.errors import EstimateError
 from bev_loc.geometry import se3, so3
-from bev_loc.graph.pose_graph import PoseGraph, closure_covariance, odometry_covariance
+from bev_loc.graph.pose_graph import PoseGraph, closure_covariance, covariance_since, odometry_covariance
+from bev_loc.records import Fit
 
 
 def worst_m(places: dict[int, np.ndarray], true: list[np.ndarray]) -> float:
@@ -132,3 +133,11 @@ def test_odometry_noise_grows_with_the_distance_and_is_never_zero() -> None:
     near, far = (odometry_covariance(se3.from_se2(d, 0, 0), GraphConfig()) for d in (0.0, 50.0))
     assert np.all(np.linalg.eigvalsh(near) > 0)
     np.testing.assert_allclose(np.sqrt(np.diag(far)[3:]), 0.02 * 50)
+
+
+def test_a_place_is_less_sure_the_farther_the_drive_since_the_map_fitted() -> None:
+    config, yaw_rad = GraphConfig(), 0.01
+    fit = Fit(T_odom_base=se3.from_se2(5.0, 1.0, 2.0), covariance=np.diag([0.0, 0.0, yaw_rad**2, 0.0, 0.0, 0.0]))
+    there = covariance_since(fit, fit.T_odom_base @ se3.from_se2(20.0, 0.0, 0.0), config)
+    odometry = odometry_covariance(se3.from_se2(20.0, 0.0, 0.0), config)
+    np.testing.assert_allclose(np.diag(there - odometry), [0, 0, yaw_rad**2, 0, (20.0 * yaw_rad) ** 2, 0], atol=1e-12)

@@ -160,7 +160,7 @@ def test_alone_the_pose_is_the_one_transform(with_tf2, ros, world):
     from tf2_msgs.msg import TFMessage
 
     sent, poses = ros.collect(TFMessage, "/tf"), ros.collect(PoseWithCovarianceStamped, "pose")
-    outputs = PoseOutputs(ros.node, RosConfig(standalone_tf=True), Tf(ros.node, send=True, listen=False))
+    outputs = PoseOutputs(ros.node, Config(ros=RosConfig(standalone_tf=True)), Tf(ros.node, send=True, listen=False))
     outputs.place(np.eye(4))
     for odometry in drive(world, square_drive(8.0), seed=1):
         outputs.on_odometry(odometry_message(odometry, "odom", "base_link"))

@@ -8,9 +8,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip i
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry as OdometryMessage
 
-from bev_loc.config import RosConfig
+from bev_loc.config import Config
 from bev_loc.geometry import se3
-from bev_loc.records import Odometry, OdometryHealth
+from bev_loc.records import Fit, Odometry, OdometryHealth
 from bev_loc.ros.conversions import odometry_message, pose_matrix, stamp_ns
 from bev_loc.ros.map_outputs import Pace
 from bev_loc.ros.pose_outputs import PoseOutputs
@@ -35,7 +35,7 @@ def odometry(second: int, frame: str = "base_link") -> OdometryMessage:
 def outputs(ros):
     """The outputs, and a function that gives the seconds of all poses so far."""
     poses = ros.collect(PoseWithCovarianceStamped, "pose")
-    made = PoseOutputs(ros.node, RosConfig(), Tf(ros.node, send=False, listen=False))
+    made = PoseOutputs(ros.node, Config(), Tf(ros.node, send=False, listen=False))
     ros.spin_until(lambda: ros.node.count_subscribers("pose") and ros.node.count_publishers("pose"), "the topic")
 
     def seen(count: int) -> list[PoseWithCovarianceStamped]:
@@ -54,7 +54,7 @@ def test_nothing_is_said_before_the_place_is_known_then_the_pose_it_was_found_fo
     made, seen = outputs
     made.on_odometry(odometry(1))
     made.on_odometry(odometry(2))
-    made.place(T_MAP_ODOM, odometry(2))
+    made.place(T_MAP_ODOM, None, odometry(2))
     made.on_odometry(odometry(3))
     poses = seen(2)
     assert seconds(poses) == [2, 3]
@@ -63,12 +63,23 @@ def test_nothing_is_said_before_the_place_is_known_then_the_pose_it_was_found_fo
     np.testing.assert_allclose(along[:3], [0.04, 0.01, 0.09], atol=1e-9, err_msg="a map turned by 90 degrees swaps x and y")
 
 
+def test_in_a_given_map_a_pose_is_as_sure_as_the_fit_to_the_map_whatever_the_odometry_lost_before(outputs):
+    made, seen = outputs
+    fit = Fit(T_odom_base=se3.from_se2(1.0, 0.0, 0.0), covariance=np.diag([1e-6] * 3 + [1e-4] * 3))
+    made.place(T_MAP_ODOM, fit)
+    made.on_odometry(odometry(1))
+    made.on_odometry(odometry(11))
+    at_the_fit, later = (np.diag(np.reshape(pose.pose.covariance, (6, 6))) for pose in seen(2))
+    assert (at_the_fit[:3] < 0.001).all(), "the odometry's own variances are 0.01 and more"
+    assert (later > at_the_fit).all()
+
+
 def test_no_stamp_is_said_twice_or_backwards_and_no_foreign_frame(outputs):
     made, seen = outputs
     made.place(T_MAP_ODOM)
     for message in (odometry(5), odometry(5), odometry(4), odometry(6, frame="another_robot"), odometry(7)):
         made.on_odometry(message)
-    made.place(T_MAP_ODOM, odometry(5))
+    made.place(T_MAP_ODOM, None, odometry(5))
     assert seconds(seen(2)) == [5, 7]
 
 
@@ -78,10 +89,10 @@ def test_an_odometry_that_began_anew_has_no_place_until_one_is_found_for_it(outp
     made.on_odometry(odometry(1))
     made.on_begun(2 * SECOND_NS)
     made.on_odometry(odometry(2))
-    made.place(T_MAP_ODOM, odometry(1))  # the worker is still with the drive before
+    made.place(T_MAP_ODOM, None, odometry(1))  # the worker is still with the drive before
     made.on_odometry(odometry(3))
-    made.place(None, odometry(3))
-    made.place(T_MAP_ODOM, odometry(4))
+    made.place(None, None, odometry(3))
+    made.place(T_MAP_ODOM, None, odometry(4))
     made.forget()
     made.on_odometry(odometry(1))
     made.place(np.eye(4))
