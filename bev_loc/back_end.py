@@ -11,7 +11,7 @@ from .graph.pose_graph import PoseGraph, closure_covariance
 from .maps.contents import MapBundle
 from .records import Closure, Fit, Keyframe, State
 from .tracking import Belief, Hit, Tracker
-from .verify.verifier import TOO_BARE
+from .verify.reasons import TOO_BARE
 
 _LOCALIZE_WINDOW = 50  # keyframes of the drive that may still move while localizing
 

@@ -8,7 +8,7 @@ from bev_loc.clouds.voxels import downsample
 from bev_loc.config import BevConfig, VerifyConfig
 from bev_loc.geometry import se3
 from bev_loc.records import Candidate, Closure, Keyframe
-from bev_loc.verify import verifier as reasons
+from bev_loc.verify import reasons
 from bev_loc.verify.verifier import Verifier
 
 BEV = BevConfig()

@@ -9,7 +9,7 @@ from bev_loc.bev.raster import rasterise
 from bev_loc.config import BevConfig, VerifyConfig
 from bev_loc.geometry import se3, so3
 from bev_loc.records import Candidate, Closure, Keyframe
-from bev_loc.verify import verifier as reasons
+from bev_loc.verify import reasons
 from bev_loc.verify.verifier import Verifier
 
 BEV = BevConfig()

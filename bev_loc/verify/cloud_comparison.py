@@ -1,0 +1,105 @@
+"""From a motion in the plane to one in space that two clouds agree on, and on no other one as well."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..config import BevConfig, VerifyConfig
+from ..geometry import se3
+from ..records import Closure, Keyframe
+from . import reasons
+from .correlation import Correlator
+from .features import KnownFeatures
+from .lift import lift
+from .overlap import View, overlap, view_of
+from .planar import PlanarMatch
+from .registration import Surface, register, surface
+from .rivals import strongest_rival
+
+REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
+CLEAR = 0.75  # of the winner's overlap: a rival above it makes the place ambiguous
+ELSEWHERE_M, ELSEWHERE_RAD = 2.0, np.radians(20.0)  # what is nearer than this is the same answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clouds:
+    """What registration needs of one pair, whatever the guess."""
+
+    query: Keyframe
+    match: Keyframe
+    source: Surface  # of the query
+    target: Surface  # of the match
+    around_level: np.ndarray  # (N, 3) the match and its neighbours, in the match's levelled frame
+    view: View  # of the match
+
+
+class CloudComparison:
+    """Tests of registration, overlap, residual and rivals, for images of one grid."""
+
+    def __init__(self, verify: VerifyConfig, bev: BevConfig, correlator: Correlator, features: KnownFeatures) -> None:
+        self._verify, self._bev = verify, bev
+        self._correlator, self._features = correlator, features
+
+    def judge(
+        self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
+    ) -> Closure:
+        """The motion in space by registration, if it passes the tests of overlap and residual, and no other one does.
+
+        The query is laid on the match's own cloud, so that odometry between the match and its neighbours
+        does not enter the closure; their clouds only say what else is there.
+        """
+        target, source = _surface(match), _surface(query)
+        if target is None or source is None:
+            return replace(closure, reason=reasons.CLOUD_TOO_SMALL)
+        around = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
+        view = view_of(around[: len(match.points_kf)])
+        clouds = Clouds(query=query, match=match, source=source, target=target, around_level=around, view=view)
+        closure = self._register(closure, planar, clouds)
+        return self._unrivalled(closure, clouds) if closure.accepted else closure
+
+    def _register(self, closure: Closure, planar: PlanarMatch, clouds: Clouds) -> Closure:
+        """The closure with the motion in space that the one in the plane leads to, tested."""
+        query, match = clouds.query, clouds.match
+        fit = register(clouds.target, clouds.source, lift(planar, query, match, self._bev))
+        T_level_query = se3.from_parts(match.R_level_kf, np.zeros(3)) @ fit.T_target_source
+        share = overlap(se3.apply(T_level_query, query.points_kf), clouds.around_level, self._bev.range_m, clouds.view)
+        closure = replace(
+            closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m, overlap=share
+        )
+        if not fit.converged:
+            return replace(closure, reason=reasons.DIVERGED)
+        if share < self._verify.min_overlap:
+            return replace(closure, reason=reasons.LOW_OVERLAP)
+        if not fit.rmse_m <= self._verify.max_rmse_m:
+            return replace(closure, reason=reasons.LARGE_RESIDUAL)
+        return replace(closure, accepted=True, reason=reasons.ACCEPTED)
+
+    def _unrivalled(self, closure: Closure, clouds: Clouds) -> Closure:
+        """The accepted closure, or the pose elsewhere that clearly beats it; refused when neither clearly wins."""
+        query, match = self._features.of(clouds.query), self._features.of(clouds.match)
+        rival = strongest_rival(self._correlator, match.spectra, query.spectra, _in_plane(closure, clouds))
+        if rival is None:
+            return closure
+        other = self._register(closure, rival, clouds)
+        shift_m, turn_rad = se3.distance(closure.T_match_query, other.T_match_query)
+        if shift_m < ELSEWHERE_M and turn_rad < ELSEWHERE_RAD:
+            return closure
+        if other.overlap < CLEAR * closure.overlap:
+            return closure
+        if other.accepted and closure.overlap < CLEAR * other.overlap:
+            return other
+        return replace(closure, accepted=False, reason=reasons.AMBIGUOUS)
+
+
+def _surface(keyframe: Keyframe) -> Surface | None:
+    points = keyframe.points_kf
+    return surface(points[np.einsum("ij,ij->i", points, points) < REGISTRATION_RANGE_M**2])
+
+
+def _in_plane(closure: Closure, clouds: Clouds) -> PlanarMatch:
+    """The closure's motion as it shows between the levelled frames."""
+    T_level_match = se3.from_parts(clouds.match.R_level_kf, np.zeros(3))
+    T_query_level = se3.from_parts(clouds.query.R_level_kf.T, np.zeros(3))
+    T = T_level_match @ closure.T_match_query @ T_query_level
+    yaw_rad = float(np.arctan2(T[1, 0], T[0, 0]))
+    return PlanarMatch(method=closure.method, x_m=float(T[0, 3]), y_m=float(T[1, 3]), yaw_rad=yaw_rad, score=closure.score)

@@ -1,0 +1,12 @@
+"""What verification says of a candidate, as short keys that are counted."""
+
+ACCEPTED = "accepted"
+NO_STRUCTURE = "no structure in an image"
+IMAGES_DISAGREE = "images disagree"
+TOO_BARE = "too little structure"
+CLOUD_TOO_SMALL = "too few points to register"
+DIVERGED = "registration diverged"
+LOW_OVERLAP = "low overlap"
+LARGE_RESIDUAL = "large residual"
+AMBIGUOUS = "fits elsewhere too"
+NOT_NEEDED = "another candidate fits better"
