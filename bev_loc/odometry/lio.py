@@ -3,8 +3,6 @@
 An iterated error-state filter carries the state from scan to scan; until it has started, constant velocity does.
 """
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from ..clouds import voxels
@@ -14,6 +12,7 @@ from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
 from .bev_matching import MapImage
 from .drift import Drift
+from .first_motion import FirstScan
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
 from .intake import Intake, take_in
@@ -22,24 +21,13 @@ from .mounting import WRONG, MountingCheck
 from .poses import Pose
 from .propagate import ImuNoise
 from .rings import Rays, ring_spacing_rad
-from .sweep import ConstantTwist, Sweep, sweep_of
+from .sweep import Sweep, sweep_of
 from .update import BevHelp, Prediction, Registration, register
 
 _MIN_MATCHES = 30
-_FIRST_ROUNDS = 3  # of deskewing the first scan with the motion that the second one shows
-_SPEEDS_M_S = (12.0, 24.0, 36.0)  # ahead, tried beside standing when the first motion is looked for
-_BETTER, _MANY = 1.15, 200  # times the fit, and matches, that another speed must reach: thin scans fit anyhow
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Unmoved:
-    """The first scan, kept until its motion is known."""
-
-    sweep: Sweep
-    duration_s: float
 
 
 class Lio:
@@ -70,7 +58,7 @@ class Lio:
         self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
-        self._unmoved: _Unmoved | None = None  # the first scan, until the second tells how it moved
+        self._first_scan: FirstScan | None = None  # until the second tells how it moved
         self._misfits = 0
         self._match_share = 0.0  # of the points registered last
         self.start_note = ""  # how the start was levelled
@@ -106,7 +94,9 @@ class Lio:
         levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
         self.start_note = levelled.note
         self._T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ self._T_base_body
-        self._unmoved = _Unmoved(sweep=sweep.subset(intake.to_map), duration_s=intake.end_s)
+        self._first_scan = FirstScan(
+            sweep.subset(intake.to_map), intake.end_s, self._map, T_odom_body=self._T_odom_body, ahead_body=self._T_body_base[:3, 0]
+        )
         self._insert(points_body[intake.to_map])
         return points_body, Registration.given(self._T_odom_body), ()
 
@@ -147,32 +137,10 @@ class Lio:
     def _register(self, whole: Sweep, thin: np.ndarray, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
         sweep = whole.subset(thin)
-        if self._unmoved is None:
-            return register(sweep, self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
-        best = self._first_motion(sweep, prediction, 0.0)
-        for speed_m_s in _SPEEDS_M_S:
-            other = self._first_motion(sweep, prediction, speed_m_s)
-            if other.matches > _MANY and other.fit() > _BETTER * best.fit():
-                best = other
-        self._redo_first(se3.log(se3.inverse(self._T_odom_body) @ best.T_odom_body) / prediction.interval_s)
-        self._unmoved = None
-        return best
-
-    def _first_motion(self, sweep: Sweep, unknown: Prediction, speed_m_s: float) -> Registration:
-        """The second scan against the first, both deskewed with the motion found, begun at a guess of the speed ahead."""
-        ahead_m = self._T_body_base[:3, 0] * speed_m_s * unknown.interval_s
-        T_guess = unknown.T_odom_body @ se3.from_parts(np.eye(3), ahead_m)
-        prediction = replace(unknown, T_odom_body=T_guess)
-        result = None
-        for _ in range(_FIRST_ROUNDS + 1):
-            if result is not None or speed_m_s:
-                motion = se3.log(se3.inverse(self._T_odom_body) @ prediction.T_odom_body)
-                self._redo_first(motion / prediction.interval_s)
-                course = ConstantTwist(T_odom_last=self._T_odom_body, motion=motion, follow=0.0)
-                prediction = replace(prediction, course=course)
-            result = register(sweep, self._map, prediction, self._config.max_iterations)
-            prediction = replace(prediction, T_odom_body=result.T_odom_body)
-        return result
+        if self._first_scan is not None:
+            first, self._first_scan = self._first_scan, None
+            return first.register_second(sweep, prediction, self._config.max_iterations)
+        return register(sweep, self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
 
     def _bev_help(self, sweep: Sweep, prediction: Prediction) -> BevHelp | None:
         """How registration may ask for BEV matches of the whole scan."""
@@ -184,13 +152,6 @@ class Lio:
             match=lambda: self._map_image.match(prediction.course.at_end(sweep, T), T, finest),
             always=self._config.bev == "always",
         )
-
-    def _redo_first(self, twist: np.ndarray) -> None:
-        """The first scan came before any motion was known: deskew it with the first one seen, map it again."""
-        unmoved = self._unmoved
-        course = ConstantTwist(T_odom_last=np.eye(4), motion=twist * unmoved.duration_s, follow=0.0)
-        self._map.clear()
-        self._insert(course.at_end(unmoved.sweep, np.eye(4)))
 
     def _settle(self, result: Registration, prediction: Prediction, stamp_ns: int) -> tuple[str, ...]:
         """Take the new state; without enough planes it is mostly the prediction, and that is said."""
