@@ -8,7 +8,6 @@ require_ros()
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -24,9 +23,9 @@ from ..clouds.damaged import DamagedScan
 from ..config import Config
 from ..errors import BevLocError
 from ..localizer import RESTARTED
-from ..records import State, Step
 from . import diagnostics, qos
 from .conversions import odometry_record, pose_matrix, stamp_ns
+from .localization_report import LocalizationReport
 from .managed_node import ManagedNode
 from .map_outputs import MapOutputs
 from .pairing import Pairing
@@ -61,11 +60,7 @@ class LocalizationNode:
         self._session = Session(self._parameters, self._outputs, self._say_error)
         self._worker: Worker[Pair] | None = None
         self._pairs: Pairing[OdometryMessage, PointCloud2] = Pairing()
-        self._counts: Counter[str] = Counter()
-        self._last: Step | None = None
-        self._last_found_ns: int | None = None
-        self._overlap = 0.0  # of the last closure or fit in the map
-        self._keyframe_ms = 0.0  # what the last keyframe took, from image to pose graph
+        self._reported = LocalizationReport()
         self._stamps = StampOrder()
         self._begun_ns: int | None = None  # of the pose with which the odometry began, once it said so
         self._jumps = on_backward_jump(self.node, self._on_jump)
@@ -101,13 +96,13 @@ class LocalizationNode:
             self.node.destroy_subscription(subscription)
         worker, self._worker = self._worker, None
         worker.stop()
-        self._counts.update({"received": worker.offered, "dropped: too slow": worker.dropped})
+        self._reported.stopped(worker)
 
     def cleanup(self) -> None:
         """Forget the map."""
         self._session.end()
         self._poses.forget()
-        self._last = None
+        self._reported.last = None
 
     def close(self) -> None:
         """Finish the pair in hand, save the map if a folder was named, say the final counts."""
@@ -130,8 +125,8 @@ class LocalizationNode:
     def _begin_drive(self, why: str) -> None:
         """What comes next is another drive, in the map as it stands."""
         self._stamps.forget()
-        self._last = None
-        self._counts["time went back"] += 1
+        self._reported.last = None
+        self._reported.counts["time went back"] += 1
         self.node.get_logger().warning(f"{why}: {self._moving(self._session.begin_drive)()}")
 
     def _on_odometry(self, message: OdometryMessage) -> None:
@@ -169,7 +164,7 @@ class LocalizationNode:
         back_s = self._stamps.back_s(odometry.stamp_ns)
         if back_s:
             self._begin_drive(f"stamps on 'odometry' jumped back by {back_s:.1f} s")
-        if self._last is not None and self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
+        if self._reported.last is not None and self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
             odometry = replace(odometry, health=replace(odometry.health, reasons=(RESTARTED,)))
             self.node.get_logger().warning("the odometry began anew: its place is searched in the map")
         if self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
@@ -177,14 +172,9 @@ class LocalizationNode:
         localizer = self._session.localizer
         before, begin_s = localizer.state, time.monotonic()
         step = localizer.on_odometry(odometry)
-        if step.keyframe is not None:
-            self._keyframe_ms = 1e3 * (time.monotonic() - begin_s)
-        self._last = step
+        took_s = time.monotonic() - begin_s
         self._poses.place(step.T_map_odom, step.fit, pair[0])
-        if any(closure.accepted for closure in step.closures):
-            self._last_found_ns, self._overlap = step.stamp_ns, max(c.overlap for c in step.closures if c.accepted)
-        self._counts.update({"processed": 1, "keyframes": int(step.keyframe is not None)})
-        self._counts.update([*(f"closure: {closure.reason}" for closure in step.closures), *step.reasons])
+        self._reported.take(step, took_s)
         if step.state != before:
             self.node.get_logger().info(f"{before.value} -> {step.state.value}")
         self._outputs.show(localizer, step)
@@ -194,7 +184,7 @@ class LocalizationNode:
         self.node.get_logger().error(sentence)
 
     def _refuse(self, kind: str, reason: str) -> None:
-        self._counts[f"dropped: {kind}"] += 1
+        self._reported.counts[f"dropped: {kind}"] += 1
         self.node.get_logger().warning(f"odometry dropped: {reason}", throttle_duration_sec=5.0)
 
     def _on_hint(self, message: PoseWithCovarianceStamped) -> None:
@@ -237,27 +227,10 @@ class LocalizationNode:
         return nullcontext() if self._worker is None else self._worker.lock
 
     def _report(self) -> diagnostics.Report:
-        worker, last = self._worker, self._last
-        counts = Counter(self._counts)
-        counts["dropped: cloud or odometry missing"] = self._pairs.unpaired
-        if worker is not None:
-            counts.update({"received": worker.offered, "dropped: too slow": worker.dropped})
-        state = "nothing received yet" if last is None else last.state.value
-        values = {"state": state, **dict(sorted(counts.items()))}
+        worker, unpaired = self._worker, self._pairs.unpaired
         if worker is None:
-            return diagnostics.Report(level=diagnostics.WARN, message="not active", values=values)
-        complaints = [watched.complaint() for watched in self._watched]
-        for watched, complaint in zip(self._watched, complaints):
-            watched.say(complaint)
-        values |= {"odometry rate [Hz]": f"{self._watched[0].rate_hz:.1f}", "waiting": worker.waiting,
-                   "processing of a keyframe [ms]": self._keyframe_ms}  # fmt: skip
-        if self._poses.delay_ms is not None:
-            values["delay of the pose after its stamp [ms]"] = self._poses.delay_ms
-        if last is not None and self._last_found_ns is not None:
-            values |= {"since the map was recognised [s]": (last.stamp_ns - self._last_found_ns) * 1e-9, "overlap": self._overlap}
-        well = last is not None and last.state is State.TRACKING and not any(complaints)
-        message = "; ".join(filter(None, [state, *complaints]))
-        return diagnostics.Report(level=diagnostics.OK if well else diagnostics.WARN, message=message, values=values)
+            return self._reported.inactive(unpaired)
+        return self._reported.active(unpaired, worker, *self._watched, self._poses.delay_ms)
 
 
 def main() -> None:
