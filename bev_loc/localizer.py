@@ -6,7 +6,6 @@ given and mapped on; the new session is joined to it once it has found itself.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,16 @@ from .config import Config
 from .config_io import leaves
 from .errors import BevLocError, ConfigError, MapError
 from .history import History
-from .maps.attic import Attic
-from .maps.contents import MapBundle, check, entry
+from .maps.contents import MapBundle, check
 from .odometry.lio import Lio
 from .place.describe import make_describer
-from .place.keyframes import KeyframeStore
 from .records import Candidate, Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
 from .searching import Search
 from .stages import Stages
+from .standing_map import StandingMap
 from .tracking import MISFIT
-from .verify.verifier import Verifier
+from .verify.reasons import UNREADABLE
+from .verify.verifier import Verifier, untried
 
 _WATCH_S, _DOUBT_S = 1.0, 0.2  # between two looks at the map while the vehicle is where it thinks, and while that is in doubt
 RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
@@ -48,29 +47,20 @@ class Localizer:
         """`remembered_poses` bounds what `trajectory` can still tell, for robots that drive for days; None: all of it."""
         self._config, self._clock, self._known_map = config, clock, known_map
         self._mapping = known_map is None or extend
-        self._describer = make_describer(config.place, config.bev)
+        describer = make_describer(config.place, config.bev)
         if known_map is not None:
-            check(known_map, config, self._describer.name)
+            check(known_map, config, describer.name)
         entries = known_map.entries if known_map is not None else ()
         self._lio = Lio(
             config.odometry, T_base_lidar=T_base_lidar, T_base_imu=T_base_imu, initial_rpy=config.input.initial_rpy
         )
-        self._entries = {entry.id: entry for entry in entries}  # of all keyframes; their places are the graph's
-        self._attic = Attic()
-        self._keyframes = KeyframeStore(
-            config.keyframes,
-            config.bev,
-            self._describer,
-            submap_keyframes=config.verify.submap_keyframes,
-            shelf=known_map.keyframes if known_map is not None else None,
-            own=self._attic,
-        )
-        self._search = Search(config, self._describer.dimension, entries, mapping=self._mapping)
+        self._search = Search(config, describer.dimension, entries, mapping=self._mapping)
         self._verifier = Verifier(config.verify, config.bev)
         self._back_end = BackEnd(config, known_map, mapping=self._mapping)
+        self._map = StandingMap(config, known_map, describer, self._back_end.graph, mapping=self._mapping)
+        self._keyframes = self._map.keyframes
         self._history = History(remembered_poses)
-        # also of keyframes that never found their place: a drive that begins anew has them behind it still
-        self._next_id = 1 + max((*self._entries, *(known_map.keyframes if known_map is not None else ())), default=-1)
+        self._next_id = self._map.free_id
         self._last_ns: int | None = None
         self._hint: np.ndarray | None = None  # T_map_base as a person sees it
         self._keyframe_now = False  # however short the way since the last one
@@ -167,7 +157,7 @@ class Localizer:
 
     def put_away(self, id: int, file: Path, sha256: str) -> None:
         """Keyframe `id` of this run is in `file` on the disk now: from here on it is read from there."""
-        self._attic.put_away(id, file, sha256)
+        self._map.put_away(id, file, sha256)
 
     def trajectory(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) stamps and (N, 4, 4) T_map_base of every pose whose place is known, as the graph sees it now."""
@@ -175,35 +165,15 @@ class Localizer:
 
     def places(self) -> dict[int, np.ndarray]:
         """(4, 4) T_map_kf by id of every keyframe of the map as it stands; cheaper than `bundle`."""
-        if self._known_map is not None and not self._mapping:
-            return self._known_map.T_map_kf
-        return self._back_end.graph.places()
+        return self._map.places()
 
     def closures(self) -> tuple[Closure, ...]:
         """The map's closures, as `bundle` has them."""
-        if self._known_map is not None and not self._mapping:
-            return self._known_map.closures
-        graph = self._back_end.graph
-        return tuple(closure for closure in graph.closures if graph.misfit(closure) is not None)
+        return self._map.closures()
 
     def bundle(self) -> MapBundle:
-        """The map as it stands: what `save_map` writes. While only localizing, the map that was given.
-
-        Keyframes of a session that was never joined to the map have no place in it and are left out.
-        """
-        if self._known_map is not None and not self._mapping:
-            return self._known_map
-        graph = self._back_end.graph
-        entries = tuple(
-            replace(self._entries[id], T_map_kf=T_map_kf) for id, T_map_kf in graph.places().items()
-        )
-        return MapBundle(
-            entries=entries,
-            keyframes=self._keyframes.all(),
-            closures=self.closures(),
-            bev=self._config.bev,
-            describer=self._describer.name,
-        )
+        """The map as it stands: what `save_map` writes. While only localizing, the map that was given."""
+        return self._map.bundle()
 
     def _is_due(self, odometry: Odometry) -> bool:
         """Whether to make a keyframe: often while the place is sought or in doubt, and by time while it is tracked.
@@ -238,15 +208,14 @@ class Localizer:
                 self._keyframes.get(candidate.match_id)
                 readable.append(candidate)
             except MapError:
-                closures.append(_unreadable(candidate))
+                closures.append(untried(candidate, UNREADABLE))
         verified = self._verifier.verify_best(readable, keyframe, self._keyframes.get, self._keyframes.submap_kf)
         return (*verified, *closures)
 
     def _remember(self, odometry: Odometry, outcome: Outcome) -> None:
         keyframe = outcome.keyframe
         if self._mapping:
-            self._keyframes.add(keyframe)
-            self._entries[keyframe.id] = entry(keyframe, keyframe.T_odom_kf)
+            self._map.add(keyframe)
         self._search.keep(keyframe)
         self._history.add(odometry, keyframe)
         self._history.settle(outcome.settled)
@@ -275,16 +244,3 @@ class Localizer:
             reasons=reasons,
             stage_s=stages.times(),
         )
-
-
-def _unreadable(candidate: Candidate) -> Closure:
-    return Closure(
-        query_id=candidate.query_id,
-        match_id=candidate.match_id,
-        accepted=False,
-        reason="map keyframe unreadable",
-        method="",
-        T_match_query=None,
-        information=None,
-        descriptor_distance=candidate.distance,
-    )

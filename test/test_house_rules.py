@@ -18,7 +18,7 @@ PACKAGE = ROOT / "bev_loc"
 LOWEST = {"errors", "thread_environment"}
 BASE = LOWEST | {"config", "config_io", "records", "geometry"}
 CORE = BASE | {"clouds", "bev", "odometry", "place", "verify", "graph", "maps"}
-SYSTEM = CORE | {"localizer", "back_end", "searching", "tracking", "history", "stages", "growing_map", "joining"}
+SYSTEM = CORE | {"localizer", "back_end", "searching", "tracking", "history", "stages", "growing_map", "standing_map", "joining"}
 MOST = SYSTEM | {"lines", "sim", "sources", "evaluation", "viz", "training"}
 
 # room -> rooms that it may import from (itself is understood), and third-party packages
@@ -51,7 +51,7 @@ MAY_IMPORT = {
          "std_srvs", "visualization_msgs", "diagnostic_msgs", "lifecycle_msgs", "rosgraph_msgs", "tf2_ros", "tf2_msgs"},
     ),
 }  # fmt: skip
-for _system_file in ("localizer", "back_end", "searching", "tracking", "history", "stages", "growing_map", "joining"):
+for _system_file in ("localizer", "back_end", "searching", "tracking", "history", "stages", "growing_map", "standing_map", "joining"):
     MAY_IMPORT[_system_file] = (SYSTEM, {"numpy"})
 
 HEAVY = ("faiss", "gtsam", "small_gicp")  # each behind one file
