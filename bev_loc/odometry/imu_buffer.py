@@ -12,10 +12,14 @@ _REST_GYRO_STD_RAD_S, _REST_ACC_STD_SHARE = 0.02, 0.02  # of the mean specific f
 _REST_GYRO_RAD_S = 0.05
 _KEEP_SAMPLES = 4096
 _GAP_S = 0.05  # no samples for longer: they are missing
+_SPIKE_RAD_S = 3.0  # off both neighbours, in 5 ms or so: no vehicle turns like that
 
 
 class ImuBuffer:
-    """IMU samples in order, in the IMU's frame; refuses what is not finite or not newer, and counts it."""
+    """IMU samples in order, in the IMU's frame; refuses what is not finite or not newer, and gyro spikes, and counts it.
+
+    A sample that jumps waits for the next one, which tells a spike from a turn.
+    """
 
     def __init__(self) -> None:
         self._stamps_ns = np.empty(0, np.int64)
@@ -24,7 +28,10 @@ class ImuBuffer:
         self._new: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._last_ns = -(2**62)
         self._unit_m_s2 = 0.0  # of the accelerometer's numbers; 0 until enough samples were seen
+        self._jump: ImuSample | None = None  # the newest sample, while it may be a spike
+        self._last_gyro: np.ndarray | None = None  # of the last sample taken
         self.refused = 0
+        self.spikes = 0  # of those
 
     def add(self, sample: ImuSample) -> None:
         """Take one sample."""
@@ -33,6 +40,20 @@ class ImuBuffer:
             self.refused += 1
             return
         self._last_ns = sample.stamp_ns
+        if self._jump is not None:
+            if _apart(sample.gyro_rad_s, self._jump.gyro_rad_s) and not _apart(sample.gyro_rad_s, self._last_gyro):
+                self.refused += 1
+                self.spikes += 1
+            else:
+                self._take(self._jump)
+            self._jump = None
+        if self._last_gyro is not None and _apart(sample.gyro_rad_s, self._last_gyro):
+            self._jump = sample
+        else:
+            self._take(sample)
+
+    def _take(self, sample: ImuSample) -> None:
+        self._last_gyro = sample.gyro_rad_s
         self._new.append((sample.stamp_ns, sample.gyro_rad_s, sample.acc_m_s2))
 
     def unit_note(self) -> str:
@@ -101,3 +122,7 @@ class ImuBuffer:
             # Gravity dominates the median even while driving; the two units are a factor of ten apart.
             length = np.median(np.linalg.norm(self._acc, axis=1))
             self._unit_m_s2 = STANDARD_GRAVITY_M_S2 if length < 3.0 else 1.0
+
+
+def _apart(a_rad_s: np.ndarray, b_rad_s: np.ndarray) -> bool:
+    return bool(np.abs(a_rad_s - b_rad_s).max() > _SPIKE_RAD_S)

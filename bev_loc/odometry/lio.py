@@ -27,6 +27,7 @@ from .update import BevHelp, Prediction, Registration, register
 _MIN_MATCHES = 30
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
+_SCANS_MISSING = 3.0  # times the usual interval, from which on it is said
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
 
 
@@ -59,6 +60,8 @@ class Lio:
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
         self._first_scan: FirstScan | None = None  # until the second tells how it moved
+        self._usual_interval_s = 0.0  # between scans; 0: none yet
+        self._spikes = 0  # of the gyro, said
         self._misfits = 0
         self._match_share = 0.0  # of the points registered last
         self.start_note = ""  # how the start was levelled
@@ -108,12 +111,22 @@ class Lio:
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
         result = self._register(sweep, thin, prediction)
+        if interval_s > _SCANS_MISSING * self._usual_interval_s > 0.0:
+            reasons += ("scans missing",)
+        else:
+            self._usual_interval_s = interval_s
+        if self._imu.spikes > self._spikes:
+            self._spikes = self._imu.spikes
+            self._mounting.forget_poses()
+            reasons += ("gyro spike refused",)
         if prediction.inertial and self._doubtful(result):
             without = self._predict(stamp_ns, with_imu=False)
             other = self._register(sweep, thin, without)
             if other.matches > result.matches:
                 self._inertial.stop()
-                prediction, result, reasons = without, other, ("imu contradicts the scan",)
+                self._mounting.forget_poses()
+                prediction, result = without, other
+                reasons += ("imu contradicts the scan",)
         points_body = prediction.course.at_end(sweep, result.T_odom_body)
         reasons += self._settle(result, prediction, stamp_ns)
         if not self._misfits:

@@ -34,6 +34,7 @@ class MountingCheck:
         self._poses: list[Pose] = []
         self._information = np.zeros((12, 12))
         self._vector = np.zeros(12)
+        self._in_a_row = 0  # windows after which it looked wrong
 
     def forget_poses(self) -> None:
         """The next pose does not follow from the last one."""
@@ -55,6 +56,7 @@ class MountingCheck:
             turn = so3.log(np.ascontiguousarray(a.T_odom_body[:3, :3].T @ b.T_odom_body[:3, :3]))
             self._take(turn_rows(turn, readings.durations_s @ readings.gyro_rad_s, readings.durations_s.sum()), _TURN_SIGMA_RAD)
         self._take(self._speed(poses, buffer, gravity_odom), _SPEED_SIGMA_M_S)
+        self._in_a_row = self._in_a_row + 1 if self._looks_wrong() else 0
 
     def _speed(self, poses: list[Pose], buffer: ImuBuffer, gravity_odom: np.ndarray) -> Rows:
         begin, end = poses[1].stamp_ns, poses[-2].stamp_ns
@@ -74,7 +76,10 @@ class MountingCheck:
         return np.linalg.solve(self._information + np.diag(_PRIOR_SIGMAS**-2), self._vector)[:3]
 
     def wrong(self) -> bool:
-        """Whether the mounting is surely off by more than a few degrees."""
+        """Whether the mounting is surely off by more than a few degrees, in more than one window."""
+        return self._in_a_row > 1
+
+    def _looks_wrong(self) -> bool:
         covariance = np.linalg.inv(self._information + np.diag(_PRIOR_SIGMAS**-2))
         turn = covariance[:3] @ self._vector
         size = np.linalg.norm(turn)
