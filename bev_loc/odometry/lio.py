@@ -13,6 +13,7 @@ from . import constant_velocity, start
 from .bev_matching import MapImage
 from .drift import Drift
 from .first_motion import FirstScan
+from .hole import best_of_many_starts
 from .imu_buffer import ImuBuffer
 from .inertial_model import InertialModel
 from .intake import Intake, take_in
@@ -113,6 +114,11 @@ class Lio:
         result = self._register(sweep, thin, prediction)
         if interval_s > _SCANS_MISSING * self._usual_interval_s > 0.0:
             reasons += ("scans missing",)
+            if self._doubtful(result):
+                iterations, some = self._config.max_iterations, sweep.subset(thin)
+                result = best_of_many_starts(
+                    result, lambda begin: register(some, self._map, prediction, iterations, begin=begin)
+                )
         else:
             self._usual_interval_s = interval_s
         if self._imu.spikes > self._spikes:

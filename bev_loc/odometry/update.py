@@ -79,7 +79,12 @@ class BevHelp:
 
 
 def register(
-    sweep: Sweep, local_map: LayeredMap, prediction: Prediction, max_iterations: int, bev: BevHelp | None = None
+    sweep: Sweep,
+    local_map: LayeredMap,
+    prediction: Prediction,
+    max_iterations: int,
+    bev: BevHelp | None = None,
+    begin: np.ndarray | None = None,
 ) -> Registration:
     """Maximum a posteriori state at the sweep's end: the prediction as prior, and plane residuals.
 
@@ -87,13 +92,14 @@ def register(
     state, where the prior is exact: (A^T H A + P^-1) step = -(A^T gradient + P^-1 d), with A the change of
     the pose's own perturbation with d. Deskewing moves along; neighbours are searched again after every
     step that moved enough to change them. BEV matches are found once, from the prediction.
+    begin: (D,) error to begin at; the prior stays where it is.
     """
     dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
     followed = (1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32)
     matching = PlaneMatches(followed, sweep.rays)
-    error = np.zeros(dimension)
-    T, T_searched = prediction.T_odom_body, np.zeros((4, 4))  # searched nowhere yet
+    error = np.zeros(dimension) if begin is None else begin
+    T, T_searched = moved(prediction.T_odom_body, error), np.zeros((4, 4))  # searched nowhere yet
     pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move
     for iteration in range(1, max_iterations + 1):
         points_body = prediction.course.at_end(sweep, T)
