@@ -10,11 +10,9 @@ from .rings import Rays
 
 # Neighbours of a plane (5 as in FAST-LIO2, Xu et al. 2022, section V-B), and how wide they must spread, in voxels.
 _LAYERS = ((5, 0.07), (10, 0.15))
-_WITHOUT_ONE = 0.4  # of that spread, which they keep whichever of them is left out
 _BESIDE = 2.0  # deviations of the neighbours' spread that a point may lie beside them
 _PLANE_TOLERANCE_M = 0.1  # all neighbours lie this near to their plane
-# Angles that the neighbours spread each way, as seen from the lidar: of that between two rings, and wherever rings are dense.
-_LINE_SHARE, _LINE_RAD = 0.06, 5.5e-4
+_LINE_SHARE = 0.06  # of the angle between two rings that the neighbours spread each way, as seen from the lidar
 _RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
 
 
@@ -43,7 +41,7 @@ class PlaneMatches:
         for number, layer in enumerate(layers):
             neighbours, spread = _LAYERS[number]
             _find_planes(
-                points_body, self._rays.origin_body, T_odom_body, self._planes, max(_LINE_SHARE * self._rays.spacing_rad, _LINE_RAD) ** 2,
+                points_body, self._rays.origin_body, T_odom_body, self._planes, (_LINE_SHARE * self._rays.spacing_rad) ** 2,
                 neighbours, spread * layer.voxel_m, number > 0, layer.voxel_m,
                 layer.table_keys, layer.table_blocks, layer.counts, layer.points,
             )  # fmt: skip
@@ -125,8 +123,7 @@ def _spans(points, plane, query, spread_m):
     """Whether (K, 3) points on a plane spread wide enough to tell its normal, around the query and not beside it.
 
     Rings of a sparse lidar on the ground are lines: the normal about a line is noise, and residuals against
-    it pull every scan back onto the last one's rings. One point above a ring (on a guard rail beside the road)
-    does not make a plane of it either.
+    it pull every scan back onto the last one's rings.
     """
     count = points.shape[0]
     nx, ny, nz = plane[0], plane[1], plane[2]
@@ -153,15 +150,6 @@ def _spans(points, plane, query, spread_m):
     half, det = 0.5 * (uu + vv), uu * vv - uv * uv
     if half - np.sqrt(max(half * half - det, 0.0)) < spread_m * spread_m:
         return False
-    least_2 = (_WITHOUT_ONE * spread_m) ** 2 * (count - 1)
-    for m in range(count):  # the scatter of the others, about their own mean
-        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
-        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
-        share = count / (count - 1.0)
-        a, b, c = count * uu - share * u * u, count * uv - share * u * v, count * vv - share * v * v
-        middle = 0.5 * (a + c)
-        if middle - np.sqrt(max(middle * middle - (a * c - b * b), 0.0)) < least_2:
-            return False
     u = ux * query[0] + uy * query[1] + uz * query[2] - cu
     v = vx * query[0] + vy * query[1] + vz * query[2] - cv
     return vv * u * u - 2.0 * uv * u * v + uu * v * v < _BESIDE**2 * det

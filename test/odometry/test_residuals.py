@@ -7,7 +7,6 @@ from bev_loc.geometry import se3
 from bev_loc.odometry import residuals
 from bev_loc.odometry.local_map import LayeredMap, LocalMap
 from bev_loc.odometry.residuals import PlaneMatches
-from bev_loc.odometry.rings import Rays
 
 
 def cost(points: np.ndarray, T: np.ndarray, planes: np.ndarray, sigma_m: float, kernel_m: float) -> float:
@@ -24,8 +23,7 @@ def test_the_gradient_is_that_of_central_differences() -> None:
     local_map.add(floor, np.zeros(3))
     T = se3.exp(np.array([0.02, -0.01, 0.3, 0.2, 0.1, 0.08]))
     points = se3.apply(se3.inverse(T), floor[::97]) + np.float32([0, 0, 0.07])
-    above = Rays(origin_body=np.array([0.0, 0.0, 5.0]))  # the floor goes through the body: from there it looks like a line
-    matches = PlaneMatches(np.ones(len(points), np.float32), above)
+    matches = PlaneMatches(np.ones(len(points), np.float32))
     matches.search(points, T, (local_map,))
     system = matches.linearise(points, T, 0.1, 0.2)
     normal = np.array([-0.1, 0.05, 1.0]) / np.linalg.norm([-0.1, 0.05, 1.0])

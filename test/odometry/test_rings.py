@@ -37,28 +37,13 @@ def test_what_one_ring_sees_of_a_crown_gives_no_plane_and_a_wall_does() -> None:
     wall = np.stack(np.meshgrid([10.0], np.arange(-3, 3, 0.1), np.arange(0, 2, 0.35), indexing="ij"), -1).reshape(-1, 3)
     local_map.add(wall.astype(np.float32), np.zeros(3))
 
-    def planes(points: np.ndarray, spacing_deg: float) -> int:  # 0: rings nobody can tell apart have their own width still
+    def planes(points: np.ndarray, spacing_deg: float) -> int:
         matches = PlaneMatches(np.ones(len(points), np.float32), Rays(spacing_rad=np.deg2rad(spacing_deg)))
         matches.search(points, np.eye(4), local_map.layers)
         return int(matches._planes.any(1).sum())
 
     turned = crown(rng, 5e-4)
-    assert planes(turned, 0.0) == planes(turned, 2.0) == 0
+    assert planes(turned, 0.0) > 0.5 * len(turned)  # the pull that holds the attitude
+    assert planes(turned, 2.0) == 0
     inner = wall[(np.abs(wall[:, 1]) < 2) & (np.abs(wall[:, 2] - 0.9) < 0.5)].astype(np.float32)
     assert planes(inner, 2.0) == len(inner)
-
-
-def test_one_point_of_a_guard_rail_above_a_ring_on_the_road_gives_no_plane_and_three_do() -> None:
-    y = 0.4 * np.arange(-15, 16)
-
-    def planes(others: list[list[float]]) -> int:
-        ring = np.stack([20.0 - 0.02 * y**2, y, np.full(len(y), -1.7)], 1)
-        local_map = LayeredMap(1.0, 100.0)
-        local_map.add(np.concatenate([ring, np.array(others)]).astype(np.float32), np.zeros(3))
-        points = ring[np.abs(y) < 0.2].astype(np.float32)
-        matches = PlaneMatches(np.ones(len(points), np.float32))
-        matches.search(points, np.eye(4), local_map.layers[:1])
-        return int(matches._planes.any(1).sum())
-
-    assert planes([[20.1, 0.3, -1.25]]) == 0
-    assert planes([[20.1, 0.3, -1.25], [20.1, -0.3, -1.25], [20.1, 0.0, -1.25]]) > 0
