@@ -8,17 +8,15 @@ from bev_loc.thread_environment import set_thread_environment
 set_thread_environment()  # before anything imports numpy
 
 import pytest  # noqa: E402
+from real_data import RealData  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of real data sets; the test is skipped where there is none."""
-    folder = Path(os.environ.get("BEV_LOC_DATA", REPOSITORY.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip("real data absent: set BEV_LOC_DATA")
-    return folder
+def data() -> RealData:
+    """Real recordings: `data / "kitti_raw"`."""
+    return RealData(Path(os.environ.get("BEV_LOC_DATA", REPOSITORY.parent / "shared" / "data")))
 
 
 @pytest.fixture(scope="session")

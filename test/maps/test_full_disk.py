@@ -22,8 +22,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 200 kB, five keyframes or so."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here: run as root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a disk of 200 kB is to be mounted, which needs root (CAP_SYS_ADMIN in a container): {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

@@ -1,10 +1,10 @@
 """The training-free describer: what it ignores, what it tells apart, and its recall on real images."""
 
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from real_data import RealData
 
 from bev_loc.bev.raster import rasterise
 from bev_loc.config import BevConfig, PlaceConfig
@@ -67,11 +67,9 @@ def test_other_grids_work_too(cell_m):
 
 
 @pytest.mark.parametrize(("yawed", "floor"), [(False, 0.985), (True, 0.980)])
-def test_recall_on_kitti_05_is_that_of_the_published_baseline(data: Path, yawed: bool, floor: float):
+def test_recall_on_kitti_05_is_that_of_the_published_baseline(data: RealData, yawed: bool, floor: float):
     """Database: frames 0-999; every second query from 1200 on that has a database frame within 5 m."""
-    folder = data / "kitti_bev" / "05"
-    if not folder.is_dir():
-        pytest.skip("real data absent: kitti_bev/05 is not in the folder that BEV_LOC_DATA names")
+    folder = data / "kitti_bev/05"
     positions = np.loadtxt(folder / "pose.txt").reshape(-1, 3, 4)[:, :, 3]
     queries = np.arange(1200, len(positions), 2)
     distances_m = np.linalg.norm(positions[queries, None] - positions[None, :1000], axis=2)

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from real_data import RealData
 
 from bev_loc.bev.raster import rasterise
 from bev_loc.config import BevConfig, PlaceConfig
@@ -222,11 +223,9 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("sequence", ("00", "05"))
-def test_any_turn_of_real_images_keeps_the_default_descriptor_while_places_differ(data: Path, sequence: str):
+def test_any_turn_of_real_images_keeps_the_default_descriptor_while_places_differ(data: RealData, sequence: str):
     """Frames of 00 behind those of training; bilinear turns by fractions of degrees; places more than 50 m apart."""
-    folder = data / "kitti_bev" / sequence
-    if not folder.is_dir():
-        pytest.skip("real data absent: kitti_bev is not in the folder that BEV_LOC_DATA names")
+    folder = data / f"kitti_bev/{sequence}"
     describer, rng = make_describer(PlaceConfig(), GRID), np.random.default_rng(1)
     positions_m = np.loadtxt(folder / "pose.txt").reshape(-1, 3, 4)[:, :, 3]
     frames = range(3200, len(positions_m), 23) if sequence == "00" else range(0, len(positions_m), 46)
@@ -257,10 +256,8 @@ def test_the_running_system_needs_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_real_clouds_of_the_rasteriser_fit(data: Path):
-    scans = sorted((data / "kitti_scans" / "00" / "velodyne").glob("*.bin"))
-    if not scans:
-        pytest.skip("real data absent: kitti_scans is not in the folder that BEV_LOC_DATA names")
+def test_real_clouds_of_the_rasteriser_fit(data: RealData):
+    scans = sorted((data / "kitti_scans/00/velodyne").glob("*.bin"))
     describer = make_describer(PlaceConfig(descriptor="fused"), BevConfig())
     rows = [
         describer.describe(rasterise(np.fromfile(scan, np.float32).reshape(-1, 4)[:, :3], BevConfig())) for scan in scans[:4]

@@ -32,10 +32,13 @@ def generated_tf2_msgs(cache: Path) -> Path:
     try:
         name = f"{version('ros-rosidl-generator-py')}-{version('ros-geometry-msgs')}-{sys.implementation.cache_tag}"
     except PackageNotFoundError as error:
-        raise CannotGenerate(f"tf2_msgs is not installed and cannot be generated: no wheel {error.name}") from None
+        raise CannotGenerate(
+            f"tf2_msgs is not installed, and to generate it the wheel {error.name} is missing: "
+            "apt install ros-$ROS_DISTRO-tf2-msgs, or pip install -r requirements/ros-test.txt"
+        ) from None
     compiler = shutil.which("g++")
     if compiler is None:
-        raise CannotGenerate("tf2_msgs is not installed and cannot be generated: no g++")
+        raise CannotGenerate("tf2_msgs is not installed, and to generate it g++ is missing: apt install ros-$ROS_DISTRO-tf2-msgs, or g++")
     done = cache / name
     if not done.is_dir():
         cache.mkdir(parents=True, exist_ok=True)

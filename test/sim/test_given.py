@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import RealData
 
 from bev_loc.errors import SourceError
 from bev_loc.geometry import se3
@@ -123,7 +124,7 @@ def test_an_imu_file_without_its_arrays_is_refused_with_what_is_missing(tmp_path
         simulate(parse(f"around,imu_file={tmp_path / 'imu.npz'}"))
 
 
-def test_kitti_poses_become_level_lidar_poses_with_their_own_times(data: Path) -> None:
+def test_kitti_poses_become_level_lidar_poses_with_their_own_times(data: RealData) -> None:
     given = read_poses(data / "kitti_poses/05.txt")
     assert len(given.t_s) == 2761 and given.t_s[-1] == pytest.approx(287.5, abs=1.0)
     forward = np.einsum("nj,nj->n", np.diff(given.T_world_base[:, :3, 3], axis=0), given.T_world_base[:-1, :3, 0])
@@ -131,7 +132,7 @@ def test_kitti_poses_become_level_lidar_poses_with_their_own_times(data: Path) -
     assert np.abs(given.T_world_base[:, :3, 2].mean(0)[:2]).max() < 1e-6
 
 
-def test_a_real_imu_is_replayed_as_recorded_along_its_smoothed_track(data: Path) -> None:
+def test_a_real_imu_is_replayed_as_recorded_along_its_smoothed_track(data: RealData) -> None:
     path = data / "kitti_imu/07.npz"
     simulation = simulate(parse(f"around,imu_file={path},lidar=vlp16"))
     with np.load(path) as file:
@@ -144,13 +145,13 @@ def test_a_real_imu_is_replayed_as_recorded_along_its_smoothed_track(data: Path)
     assert "drift over 10 s" in simulation.notes[1]
 
 
-def test_the_recording_that_begins_in_motion_without_imu_does_so_in_simulation(data: Path) -> None:
+def test_the_recording_that_begins_in_motion_without_imu_does_so_in_simulation(data: RealData) -> None:
     simulation = simulate(parse(f"around,imu_file={data / 'kitti_imu/00.npz'},seconds=5,lidar=vlp16"))
     assert 1.2 < simulation.imu.t_s[0] < 1.5
     assert np.linalg.norm(simulation.drive.motion(np.array([0.0, 1.0])).v_world, axis=1).min() > 3.0
 
 
-def test_poses_and_imu_of_one_drive_are_joined_and_of_two_refused(data: Path) -> None:
+def test_poses_and_imu_of_one_drive_are_joined_and_of_two_refused(data: RealData) -> None:
     both = simulate(parse(f"around,trajectory={data / 'kitti_poses/07.txt'},imu_file={data / 'kitti_imu/07.npz'},lidar=vlp16"))
     given = read_poses(data / "kitti_poses/07.txt")
     inside = (given.t_s > 2.0) & (given.t_s < both.drive.duration_s - 2.0)

@@ -42,7 +42,7 @@ def test_the_first_range_images_are_sweeps_of_a_tenth_of_a_second(data):
 
 
 def test_scans_of_the_odometry_set_are_compensated_and_spaced_by_their_numbers(data):
-    source = open_source(str(data / "kitti_scans" / "00"), InputConfig())
+    source = open_source(str(data / "kitti_scans/00"), InputConfig())
     scans = list(source.stream())
     assert [scan.stamp_ns for scan in scans] == [0, 100_000_000, 10_400_000_000, 10_500_000_000]
     for scan in scans:
@@ -51,7 +51,7 @@ def test_scans_of_the_odometry_set_are_compensated_and_spaced_by_their_numbers(d
 
 
 def test_a_lap_of_keyframes_has_its_poses_and_times(data):
-    source = open_source(str(data / "mulran_riverside02" / "lap1.npz"), InputConfig())
+    source = open_source(str(data / "mulran_riverside02/lap1.npz"), InputConfig())
     keyframes = list(source.stream())
     assert len(keyframes) == 281 and all(isinstance(keyframe, Odometry) for keyframe in keyframes)
     steps_m = [np.linalg.norm((b.T_odom_base - a.T_odom_base)[:3, 3]) for a, b in pairwise(keyframes)]
