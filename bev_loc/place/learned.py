@@ -7,11 +7,10 @@ from ..config import BevConfig
 from ..errors import ConfigError, DependencyError
 from ..records import BevImage
 from . import projection, spectral
+from .structure import MOST_COUNT
 
 SPECTRAL_PARTS = ("whole", "inner", "presence")  # of spectral.PARTS
-BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 512 in all
-MOST_COUNT = np.float32(10.0)  # the counts' cap in training
-COMMON = 0.77  # of the squared length: one number, the same for all images
+BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 511 in all
 
 
 class Learned:
@@ -33,7 +32,7 @@ class Learned:
         self._rings = [weights[name] for name in rings] if kind != "spectral" else []
         files = (projection.NETWORK,) if self._rings else ()
         self.name = f"{kind}-{projection.weights_hash((*self._spectral, *self._rings), *files)}"
-        self.dimension = 1 + sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))
+        self.dimension = sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))
         self._session = _session() if self._rings else None
 
     def describe(self, image: BevImage) -> np.ndarray:
@@ -43,9 +42,11 @@ class Learned:
         if self._spectral:
             pieces += [_weighted(vector, learned) for vector, learned in zip(spectral.describe(counts), self._spectral)]
         if self._session is not None:
-            rings = self._session.run(None, {"structure": np.minimum(counts / MOST_COUNT, np.float32(1.0))[None, None]})[0][0]
+            rings = self._session.run(None, {"structure": np.minimum(counts / np.float32(MOST_COUNT), np.float32(1.0))[None, None]})[0][0]
             pieces += [_weighted(vector, learned) for vector, learned in zip(rings, self._rings)]
-        return _with_common(np.concatenate(pieces).astype(np.float32))
+        descriptor = np.concatenate(pieces).astype(np.float32)
+        length = np.linalg.norm(descriptor)
+        return descriptor / length if length > 0 else descriptor
 
     def _middle(self, counts: np.ndarray) -> np.ndarray:
         """The (129, 129) counts around the sensor, with nothing where a smaller image ends."""
@@ -60,19 +61,6 @@ def _weighted(vector: np.ndarray, learned: projection.Projection) -> np.ndarray:
     if not vector.any():
         return np.zeros(learned.basis.shape[1], np.float32)
     return learned(vector) * np.float32(np.sqrt(learned.weight))
-
-
-def _with_common(descriptor: np.ndarray) -> np.ndarray:
-    """One longer, of unit length; zeros stay zeros.
-
-    The projections are centred, and so places are nearly orthogonal to each other however alike they look. The
-    number in front, which all have, makes a cosine of descriptors say again how much two images have in common.
-    It changes no order of neighbours.
-    """
-    length = np.linalg.norm(descriptor)
-    if not length:
-        return np.zeros(len(descriptor) + 1, np.float32)
-    return np.concatenate([[np.float32(COMMON**0.5)], descriptor * np.float32((1.0 - COMMON) ** 0.5 / length)])
 
 
 def _session():

@@ -125,7 +125,7 @@ def test_what_the_sensor_did_not_see_is_left_out():
     np.testing.assert_array_equal(spectral.supported((counts > 0).astype(np.uint8)), [False, False, True])
     describer = make_describer(PlaceConfig(descriptor="spectral"), GRID)
     first = projection.shipped()["whole"].basis.shape[1]
-    assert not describer.describe(_image(near.astype(np.uint8)))[1 : 1 + first].any()
+    assert not describer.describe(_image(near.astype(np.uint8)))[:first].any()
 
 
 def test_folded_convolutions_are_the_network():
@@ -239,7 +239,7 @@ def test_any_turn_of_real_images_keeps_the_default_descriptor_while_places_diffe
     apart = np.linalg.norm(where_m[:, None] - where_m[None], axis=2) > 50.0
     others = (np.stack(here) @ np.stack(here).T)[apart].mean()
     print(f"cosine under any turn: least {same.min():.4f}, mean {same.mean():.4f}; between places: mean {others:.4f}")
-    assert same.min() >= 0.98 and same.mean() - others >= 0.2
+    assert same.min() >= 0.92 and same.mean() >= 0.94 and same.mean() - others >= 0.9
 
 
 def test_the_running_system_needs_no_torch():
@@ -263,4 +263,4 @@ def test_real_clouds_of_the_rasteriser_fit(data: RealData):
         describer.describe(rasterise(np.fromfile(scan, np.float32).reshape(-1, 4)[:, :3], BevConfig())) for scan in scans[:4]
     ]
     likeness = np.stack(rows) @ np.stack(rows).T
-    assert likeness[0, 1] > likeness[0, 2] + 0.1 and likeness[2, 3] > likeness[1, 3] + 0.1
+    assert likeness[0, 1] > likeness[0, 2] + 0.2 and likeness[2, 3] > likeness[1, 3] + 0.2
