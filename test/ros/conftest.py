@@ -17,7 +17,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 for _name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
     os.environ[_name] = str(Path(__file__).resolve().parents[2] / "config" / "fastdds_shared_memory.xml")
 
-PATIENCE_S = 60.0  # on a busy machine; what is waited for usually comes in less than a second
+PATIENCE_S = 25.0  # on a loaded machine; what is waited for usually comes in less than a second
 
 
 class Ros:

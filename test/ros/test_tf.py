@@ -73,6 +73,6 @@ def test_a_scan_waits_for_its_transform_and_both_frames_are_named(with_tf2, make
     tf.send_static(se3.from_xyz_rpy((0.5, 0, 1.7, 0, 0, 0)), "base_link", "lidar")
     tf.send_static(np.eye(4), "base_link", "imu")
     sent = iter(range(1, 20))
-    ros.spin_until(lambda: len(odometry) or (send(next(sent)), ros.spin_for(0.2)) and False, "odometry")
+    ros.spin_until(lambda: len(odometry) or (send(next(sent)), ros.spin_for(0.2)) and False, "odometry", 10.0)
     assert "starts with an IMU" in node.output and "gravity" in node.output
     assert node.end(signal.SIGINT) == 0
