@@ -163,7 +163,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("out/closure_drift"))
     arguments = parser.parse_args()
     poses, world = keyframe_poses(arguments.seed, arguments.metres)
-    print(f"{len(poses)} keyframes over {path_length_m(poses)[-1]:.0f} m of a simulated town of {len(world.mesh.triangles)} triangles", flush=True)
+    print(
+        f"{len(poses)} keyframes over {path_length_m(poses)[-1]:.0f} m of a simulated town of {len(world.mesh.triangles)} triangles",
+        flush=True,
+    )
     folder = arguments.cache / f"town{arguments.seed}-{arguments.metres:.0f}m"
     rows = [measure(poses, world, folder, kind, arguments.percent, arguments.seed) for kind in arguments.drift]
     print(f"{'drift':>7} strength KITTI % ATE before ATE after % of path closures  wrong CPU ms a keyframe")

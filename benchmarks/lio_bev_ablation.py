@@ -42,7 +42,10 @@ def main() -> int:
     worlds = worlds if arguments.full or arguments.worlds else list(OPEN_WORLDS)
     seeds = [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else range(1, 11) if arguments.full else (1, 2)
     folder, deadline = arguments.out / f"{arguments.seconds:g}s", time.monotonic() + 60 * arguments.minutes
-    print(f"simulated, {arguments.seconds:g} s a drive, sources {edition(OFF)}; drift: RMS over 100 m segments; settings but odometry.bev are the defaults")
+    print(
+        f"simulated, {arguments.seconds:g} s a drive, sources {edition(OFF)}; "
+        "drift: RMS over 100 m segments; settings but odometry.bev are the defaults"
+    )
     for world in worlds:
         texts = [drive_text(world, seed, arguments.seconds, arguments.data) for seed in seeds]
         if None in texts:
@@ -63,14 +66,18 @@ def report(world: str, found: dict[str, list[Figures]]) -> None:
     for name, some in found.items():
         lost = sum(one.diverged for one in some)
         print(
-            f"  {name:17s} along {rms(some, 'along_percent'):7.4f} % across {rms(some, 'across_percent'):7.4f} %  ATE {mean(some, 'ate_m'):7.4f} m "
+            f"  {name:17s} along {rms(some, 'along_percent'):7.4f} % across "
+            f"{rms(some, 'across_percent'):7.4f} %  ATE {mean(some, 'ate_m'):7.4f} m "
             f"(worst {max(one.ate_m for one in some):.3f})  end {mean(some, 'end_m'):7.4f} m (worst {max(one.end_m for one in some):.3f})  "
             f"lost {lost}/{len(some)}  {mean(some, 'ms'):5.1f} ms"
         )
     if world in OPEN_WORLDS:
         ratio = rms(found[AUTO], "along_percent") / rms(found[OFF], "along_percent")
         better = sum(b.along_percent < a.along_percent for a, b in zip(found[OFF], found[AUTO]))
-        print(f"  -> drift along the way {ratio:.2f} of that without (asked: {HALF}): {word(ratio <= HALF)}; less in {better} of {len(found[OFF])} drives")
+        print(
+            f"  -> drift along the way {ratio:.2f} of that without (asked: {HALF}): "
+            f"{word(ratio <= HALF)}; less in {better} of {len(found[OFF])} drives"
+        )
     else:
         ratio = mean(found[AUTO], "ate_m") / mean(found[OFF], "ate_m")
         print(f"  -> ATE {ratio:.2f} of that without (asked: no loss, {NO_LOSS} at most): {word(ratio <= NO_LOSS)}")

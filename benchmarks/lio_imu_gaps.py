@@ -57,13 +57,19 @@ def main() -> int:
         return 0
     simulation = simulate(parse(f"around,trajectory={poses},imu_file={imu},lidar={arguments.lidar}"))
     scanner, config = simulation.scanner(), OdometryConfig(bev=arguments.bev)
-    print(f"simulated {arguments.lidar} along KITTI 00, real IMU; odometry.bev={arguments.bev}, else defaults; {arguments.scans_missing:g} s of scans missing")
+    print(
+        f"simulated {arguments.lidar} along KITTI 00, real IMU; odometry.bev={arguments.bev}, "
+        f"else defaults; {arguments.scans_missing:g} s of scans missing"
+    )
     start, *inner = gaps(simulation)
     if arguments.only:
         through(simulation, scanner, config, inner[arguments.only - 1], arguments.scans_missing, every_scan=True)
         return 0
     results = drive(simulation, scanner, config, 0.0, start.end_s + AFTER_S, ())
-    print(f"start in motion, no IMU for {start.end_s:.2f} s at {speed_m_s(simulation, 0.5):.1f} m/s: {opening(simulation, results)}", flush=True)
+    print(
+        f"start in motion, no IMU for {start.end_s:.2f} s at {speed_m_s(simulation, 0.5):.1f} m/s: {opening(simulation, results)}",
+        flush=True,
+    )
     grown = [through(simulation, scanner, config, gap, arguments.scans_missing) for gap in inner]
     print(f"worst growth over a gap {max(grown):.3f} m (asked: below {ALLOWED_M:g}): {'reached' if max(grown) < ALLOWED_M else 'MISSED'}")
     return 0
@@ -88,8 +94,10 @@ def through(
     errors_m = [error_m(simulation, results[before], one) for one in results[before : first + 1]]
     for t, one in zip(t_s[before:rest], results[before:rest]) if every_scan else ():
         print(
-            f"  {t:7.2f} s {speed_m_s(simulation, t):5.1f} m/s {error_m(simulation, results[before], one):.3f} m off, {one.health.matches} of "
-            f"{one.health.points_used} matched, rmse {one.health.rmse_m:.3f} m, {one.health.iterations} iterations, {', '.join(one.health.reasons) or '-'}"
+            f"  {t:7.2f} s {speed_m_s(simulation, t):5.1f} m/s "
+            f"{error_m(simulation, results[before], one):.3f} m off, {one.health.matches} of "
+            f"{one.health.points_used} matched, rmse {one.health.rmse_m:.3f} m, "
+            f"{one.health.iterations} iterations, {', '.join(one.health.reasons) or '-'}"
         )
     T = true_pose(simulation, t_s[[before, first]])
     turned_deg = np.degrees(se3.distance(T[0], T[1])[1])
@@ -97,7 +105,8 @@ def through(
     said = sorted({reason for one in results[before + 1 : first + 1] for reason in one.health.reasons})
     healthy_s = next((t_s[k] - gap.end_s for k in range(first, len(results)) if not results[k].health.reasons), float("nan"))
     print(
-        f"gap at {gap.begin_s:6.1f} s of {gap.end_s - gap.begin_s:.2f} s, {speed_m_s(simulation, middle_s):4.1f} m/s, turning {turned_deg:4.1f} deg: "
+        f"gap at {gap.begin_s:6.1f} s of {gap.end_s - gap.begin_s:.2f} s, "
+        f"{speed_m_s(simulation, middle_s):4.1f} m/s, turning {turned_deg:4.1f} deg: "
         f"grown {errors_m[-1]:.3f} m (at most {max(errors_m):.3f}), next {way_m:.0f} m {later_m:.3f} m off, "
         f"healthy {healthy_s:.2f} s after it; said: {', '.join(said) or 'NOTHING'}",
         flush=True,
@@ -110,7 +119,10 @@ def opening(simulation: Simulation, results: list[Odometry]) -> str:
     errors_m = [error_m(simulation, results[0], one) for one in results]
     way_m = way(simulation, seconds(results[0].stamp_ns), seconds(results[-1].stamp_ns))
     last = max((k for k, one in enumerate(results) if one.health.reasons), default=-1)
-    return f"at most {max(errors_m):.3f} m off on {way_m:.0f} m, {errors_m[-1]:.3f} m at the end, last reason said at scan {last} of {len(results)}"
+    return (
+        f"at most {max(errors_m):.3f} m off on {way_m:.0f} m, {errors_m[-1]:.3f} "
+        f"m at the end, last reason said at scan {last} of {len(results)}"
+    )
 
 
 def drive(

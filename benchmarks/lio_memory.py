@@ -61,10 +61,19 @@ def main() -> int:
     warm = t_h > WARM_UP * t_h[-1]
     slope = float(np.polyfit(t_h[warm], memory[warm], 1)[0])
     driven_m = SPEED_M_S * last.stamp_ns * 1e-9
-    print(f"{arguments.minutes:g} minutes of driving simulated, {np.mean([len(one.points_lidar) for one in scans]):.0f} points a scan, odometry.bev={arguments.bev}")
+    print(
+        f"{arguments.minutes:g} minutes of driving simulated, "
+        f"{np.mean([len(one.points_lidar) for one in scans]):.0f} points a scan, odometry.bev={arguments.bev}"
+    )
     print("resident MB after each tenth: " + " ".join(f"{memory[k]:.0f}" for k in np.linspace(0, len(memory) - 1, 11).astype(int)))
-    print(f"slope after the first sixth: {slope:+.2f} MB/h (range {np.ptp(memory[warm]):.1f} MB); {dropped} scans dropped; said: {said or 'nothing'}")
-    print(f"end {np.linalg.norm(last.T_odom_base[:3, 3]):.0f} m from the start, truly {driven_m:.0f}; {time.process_time() - begin:.0f} s of CPU")
+    print(
+        f"slope after the first sixth: {slope:+.2f} MB/h (range {np.ptp(memory[warm]):.1f} "
+        f"MB); {dropped} scans dropped; said: {said or 'nothing'}"
+    )
+    print(
+        f"end {np.linalg.norm(last.T_odom_base[:3, 3]):.0f} m from the start, "
+        f"truly {driven_m:.0f}; {time.process_time() - begin:.0f} s of CPU"
+    )
     return 0
 
 
@@ -81,7 +90,9 @@ def endless(scans: list[LidarScan], duration_s: float, rng: np.random.Generator)
         at_ns = round(k / RATE_HZ * 1e9)
         for j in range(1, every + 1):
             yield ImuSample(
-                stamp_ns=at_ns + round(j / IMU_HZ * 1e9), gyro_rad_s=gyro_bias + rng.normal(0, 1e-2, 3), acc_m_s2=acc_bias + rng.normal(0, 0.1, 3)
+                stamp_ns=at_ns + round(j / IMU_HZ * 1e9),
+                gyro_rad_s=gyro_bias + rng.normal(0, 1e-2, 3),
+                acc_m_s2=acc_bias + rng.normal(0, 0.1, 3),
             )
         yield replace(scans[k % len(scans)], stamp_ns=at_ns)
 

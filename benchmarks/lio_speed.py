@@ -50,19 +50,27 @@ def main() -> int:
         for _ in range(arguments.repeats):
             for name in names:
                 found[name].append(fresh(name, file, arguments.scans))
-    print(f"{cpu_model()}, one thread; simulated town, {points:.0f} points a scan, medians over {arguments.repeats} x {arguments.scans - MOVING_FROM} scans")
+    print(
+        f"{cpu_model()}, one thread; simulated town, {points:.0f} points a scan, "
+        f"medians over {arguments.repeats} x {arguments.scans - MOVING_FROM} scans"
+    )
     medians = {name: float(np.median([np.median(one["ms"][MOVING_FROM:]) for one in some])) for name, some in found.items()}
     for name, some in found.items():
         spread = [float(np.median(one["ms"][MOVING_FROM:])) for one in some]
         ratio = medians["KISS-ICP"] / medians[name] if "KISS-ICP" in medians else float("nan")
-        line = f"  {name:17s} {medians[name]:6.1f} ms CPU ({min(spread):.1f} to {max(spread):.1f}), KISS-ICP takes {ratio:5.2f} times as long"
+        line = (
+            f"  {name:17s} {medians[name]:6.1f} ms CPU ({min(spread):.1f} to {max(spread):.1f}), KISS-ICP takes {ratio:5.2f} times as long"
+        )
         if name in ASKED:
             line += f" (asked: {ASKED[name]:g}: {'reached' if ratio >= ASKED[name] else 'MISSED'})"
         print(line)
     for name in ASKED:
         import_s, first_s = (max(one[key] for one in found[name]) for key in ("import_s", "first_s"))
         next_s = max(max(one["wall_s"][1:MOVING_FROM]) for one in found[name])
-        print(f"  {name:17s} first scan after a start {first_s:.2f} s, slowest of the next {MOVING_FROM - 1} {next_s:.2f} s (asked: 1); imports {import_s:.2f} s")
+        print(
+            f"  {name:17s} first scan after a start {first_s:.2f} s, slowest of the "
+            f"next {MOVING_FROM - 1} {next_s:.2f} s (asked: 1); imports {import_s:.2f} s"
+        )
     if missing_peers():
         print(f"no ratios: {', '.join(missing_peers())} not installed")
     return 0
@@ -96,7 +104,10 @@ def work(name: str, file: str, count: int) -> NoReturn:
     """One run of one system, printed as JSON."""
     os.sched_setaffinity(0, {0})
     with np.load(file) as drive:
-        scans = [LidarScan(stamp_ns=int(drive[f"stamp_{k}"]), points_lidar=drive[f"points_{k}"], offsets_s=drive[f"offsets_{k}"]) for k in range(count)]
+        scans = [
+            LidarScan(stamp_ns=int(drive[f"stamp_{k}"]), points_lidar=drive[f"points_{k}"], offsets_s=drive[f"offsets_{k}"])
+            for k in range(count)
+        ]
         imu, T_base_imu = drive["imu"], drive["T_base_imu"]
     samples = [ImuSample(stamp_ns=round(row[0] * 1e9), gyro_rad_s=row[1:4], acc_m_s2=row[4:]) for row in imu]
     begin = time.perf_counter()

@@ -59,8 +59,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BEV_LOC_DATA", "data")), help="with kitti_poses and kitti_imu")
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks/lio"))
     arguments = parser.parse_args()
-    arguments.worlds = arguments.worlds.split(",") if arguments.worlds else [*SIMULATED, *KITTI] if arguments.full else [*SIMULATED, "kitti07"]
-    arguments.seeds = [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else list(range(1, 11)) if arguments.full else [1]
+    arguments.worlds = (
+        arguments.worlds.split(",") if arguments.worlds else [*SIMULATED, *KITTI] if arguments.full else [*SIMULATED, "kitti07"]
+    )
+    arguments.seeds = (
+        [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else list(range(1, 11)) if arguments.full else [1]
+    )
     arguments.out = arguments.out / f"{arguments.seconds:g}s"
     return arguments
 
@@ -95,7 +99,10 @@ def _report(texts: list[DriveText], names: list[str], arguments: argparse.Namesp
     settings = {(name, run.settings) for text in texts for name, run in runs_of(text, names, arguments.out).items()}
     for name, words in sorted(settings):
         print(f"{name}: {words} [{edition(name)}]")
-    print("all figures are simulated (KITTI tracks: simulated lidar, real IMU); means over seeds; ms of CPU are a loaded machine's: see lio_speed")
+    print(
+        "all figures are simulated (KITTI tracks: simulated lidar, real IMU); "
+        "means over seeds; ms of CPU are a loaded machine's: see lio_speed"
+    )
     for world in arguments.worlds:
         here = [text for text in texts if text.world == world]
         if not here:
@@ -114,9 +121,11 @@ def _row(name: str, some: list[Figures]) -> str:
     path = mean(some, "path_m")
     worst = max(some, key=lambda one: one.ate_m if np.isfinite(one.ate_m) else -1.0)
     return (
-        f"  {name:17s} ATE {mean(some, 'ate_m'):8.4f} m = {100 * mean(some, 'ate_m') / path:7.4f} % of {path:.0f} m (worst {worst.ate_m:.3f})"
+        f"  {name:17s} ATE {mean(some, 'ate_m'):8.4f} m = "
+        f"{100 * mean(some, 'ate_m') / path:7.4f} % of {path:.0f} m (worst {worst.ate_m:.3f})"
         f"  segments {mean(some, 'kitti_percent'):7.3f} % {mean(some, 'kitti_deg_per_m'):.5f} deg/m"
-        f"  end {100 * np.mean([one.end_m / one.path_m for one in some]):7.3f} % (worst {100 * max(one.end_m / one.path_m for one in some):.3f})"
+        f"  end {100 * np.mean([one.end_m / one.path_m for one in some]):7.3f} "
+        f"% (worst {100 * max(one.end_m / one.path_m for one in some):.3f})"
         f"  lost {sum(one.diverged for one in some)}/{len(some)}  {mean(some, 'ms'):5.1f} ms"
     )
 

@@ -104,8 +104,14 @@ def laps(folder: Path, config: Config, every: int) -> tuple[MapBundle, list[Odom
     print(f"lap 2 in the map of lap 1 ({len(bundle.entries)} keyframes, {config.place.descriptor}), each keyframe alone:")
     print(f"  of {known} in the table: {len(errors) - len(wrong)} within {LIMIT_M:g} m and {LIMIT_DEG:g} degrees, "
           f"{len(wrong)} outside {[(n, round(m, 1)) for n, m, _ in wrong]}, {known - len(errors)} refused")
-    print(f"  median {np.median(metres):.2f} m, {np.median(degrees):.2f} degrees; without a row: {other} of {len(queries[::every]) - known} answered")
-    print(f"  search and verification: median {np.median(cost_ms):.0f} ms CPU, 95 % {np.percentile(cost_ms, 95):.0f} ms; {dict(reasons.most_common())}")
+    print(
+        f"  median {np.median(metres):.2f} m, {np.median(degrees):.2f} degrees; "
+        f"without a row: {other} of {len(queries[::every]) - known} answered"
+    )
+    print(
+        f"  search and verification: median {np.median(cost_ms):.0f} ms CPU, 95 "
+        f"% {np.percentile(cost_ms, 95):.0f} ms; {dict(reasons.most_common())}"
+    )
     return bundle, queries
 
 

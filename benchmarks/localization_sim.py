@@ -183,7 +183,11 @@ def tracking(town: Town, day: Day, scans: int) -> dict:
         if error is not None:
             errors.append(error)
     metres, degrees = np.array(errors).reshape(-1, 2).T
-    quantile = {f"{name}_{q}": float(np.percentile(v, q)) for name, v in (("m", metres), ("deg", degrees)) for q in (50, 95, 100)} if errors else {}
+    quantile = (
+        {f"{name}_{q}": float(np.percentile(v, q)) for name, v in (("m", metres), ("deg", degrees)) for q in (50, 95, 100)}
+        if errors
+        else {}
+    )
     return quantile | {"scans": sum(states.values()), "states": dict(states), "cost_ms": cost_ms, "reasons": dict(closures)}
 
 
@@ -234,10 +238,19 @@ def report(name: str, town: Town, day: Day, arguments: argparse.Namespace) -> No
     first = np.array([r["first_error"] for r in found]).reshape(-1, 2)
     cost = [ms for r in rows for ms in r["cost_ms"]]
     reasons = sum((Counter(r["reasons"]) for r in rows), Counter())
-    print(f"\n{name}: {len(found)} of {len(rows)} starts located within {DRIVE_M:g} m, {len(wrong)} wrong by more than {LIMIT_M:g} m or {LIMIT_DEG:g} degrees")
+    print(
+        f"\n{name}: {len(found)} of {len(rows)} starts located within {DRIVE_M:g} "
+        f"m, {len(wrong)} wrong by more than {LIMIT_M:g} m or {LIMIT_DEG:g} degrees"
+    )
     if found:
-        print(f"  after {np.median([r['found_m'] for r in found]):.1f} m (median); first pose {np.median(first[:, 0]):.3f} m, {np.median(first[:, 1]):.2f} deg")
-    print(f"  search and verification: median {np.median(cost):.0f} ms CPU, 95 % {np.percentile(cost, 95):.0f} ms; {dict(reasons.most_common())}")
+        print(
+            f"  after {np.median([r['found_m'] for r in found]):.1f} m (median); first "
+            f"pose {np.median(first[:, 0]):.3f} m, {np.median(first[:, 1]):.2f} deg"
+        )
+    print(
+        f"  search and verification: median {np.median(cost):.0f} ms CPU, 95 "
+        f"% {np.percentile(cost, 95):.0f} ms; {dict(reasons.most_common())}"
+    )
     pairs = list(zip(scans[200:], scans[400:]))
     keys = [(a, b) for a, b in pairs if _apart_m(day, a, b) > 60 and day.path_m[-1] - day.path_m[a] > 100][: arguments.kidnappings]
     rows = kept(arguments.out / f"kidnappings-{name}.jsonl", keys, lambda a, b: kidnapping(town, day, a, b))
@@ -245,10 +258,13 @@ def report(name: str, town: Town, day: Day, arguments: argparse.Namespace) -> No
     noticed = sum(r["noticed_s"] is not None and r["noticed_s"] <= NOTICE_S for r in rows)
     again = sum(r["found_m"] is not None and r["found_m"] <= DRIVE_M for r in rows)
     print(f"  kidnapped while tracking: {len(rows)}; noticed within {NOTICE_S:g} s: {noticed}; found again within {DRIVE_M:g} m: {again}")
-    row = kept(arguments.out / f"tracking-{name}.jsonl", [(arguments.track,)], lambda n: tracking(town, day, n or day.simulation.scan_count))[0]
+    row = kept(
+        arguments.out / f"tracking-{name}.jsonl", [(arguments.track,)], lambda n: tracking(town, day, n or day.simulation.scan_count)
+    )[0]
     if "m_50" in row:
         print(f"  tracking: {row['m_50']:.3f} m, {row['deg_50']:.2f} deg median; {row['m_95']:.3f}, {row['deg_95']:.2f} 95 %; "
-              f"{row['m_100']:.2f}, {row['deg_100']:.2f} worst; {row['states']}; {np.median(row['cost_ms']):.0f} ms CPU a keyframe (median)")  # fmt: skip
+              f"{row['m_100']:.2f}, {row['deg_100']:.2f} worst; {row['states']}; "
+              f"{np.median(row['cost_ms']):.0f} ms CPU a keyframe (median)")  # fmt: skip
 
 
 def _apart_m(day: Day, a: int, b: int) -> float:

@@ -88,8 +88,8 @@ def loaded(path: Path, points: int) -> None:
     ready_s = time.perf_counter() - begin_s
     for odometry in drive(100, points):
         localizer.on_odometry(odometry)
-    print(f"{len(bundle.entries):6d} keyframes loaded in {unverified_s:.2f} s, with every checksum in {verified_s:.2f} s; a localizer in it "
-          f"after {ready_s:.2f} s more, {megabytes():.0f} MB at most after 100 keyframes")  # fmt: skip
+    print(f"{len(bundle.entries):6d} keyframes loaded in {unverified_s:.2f} s, with every checksum in {verified_s:.2f} s; "
+          f"a localizer in it after {ready_s:.2f} s more, {megabytes():.0f} MB at most after 100 keyframes")  # fmt: skip
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 Descriptors are those of real BEV images (KITTI 00 and 05), made many: in each virtual town every frame of the drive is
 mixed with another one (the same way along, so that neighbours stay alike), 0.3 to 0.7 to one, and changed as a real
 image's descriptor is changed when the image is turned by any angle and in part thinned. Queries are keyframes of these
-towns changed likewise: 0.5 to 1.5 times as much (near), or 1.5 to 2.5 times (far). The first tenth of the towns, from which a large index learns its
-centroids, are of KITTI 00 alone. Exact search compares with every descriptor, in float32.
+towns changed likewise: 0.5 to 1.5 times as much (near), or 1.5 to 2.5 times (far). The first tenth of the towns, from
+which a large index learns its centroids, are of KITTI 00 alone. Exact search compares with every descriptor, in float32.
 """
 
 import argparse

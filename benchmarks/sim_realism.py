@@ -132,7 +132,7 @@ def compare(sets: dict[str, list[dict[str, np.ndarray]]], town: list[dict[str, n
     real = [scan for scans in sets.values() for scan in scans]
     out = {}
     for name in (*DISTRIBUTIONS, *SCALARS):
-        def between(scans: list[dict[str, np.ndarray]], pool: list[dict[str, np.ndarray]]) -> float:
+        def between(scans: list[dict[str, np.ndarray]], pool: list[dict[str, np.ndarray]], name: str = name) -> float:
             mean = np.mean([scan[name] for scan in pool], axis=0)
             return float(np.median([distance(name, scan[name], mean) for scan in scans]))
 
@@ -194,7 +194,10 @@ def main() -> int:
     real = {name: scans for name, scans in stats.items() if name != TOWN}
     result = compare(real, stats[TOWN])
     for name, row in result.items():
-        print(f"{name:36s} town-real {row['town_to_real']:9.3f}  halves {row['city_halves']:8.3f}  sets {row['real_sets']:8.3f}  ratio {row['ratio']:.2f}")
+        print(
+            f"{name:36s} town-real {row['town_to_real']:9.3f}  halves "
+            f"{row['city_halves']:8.3f}  sets {row['real_sets']:8.3f}  ratio {row['ratio']:.2f}"
+        )
     worst = max(result, key=lambda name: result[name]["ratio"])
     print(f"worst: {worst}, ratio {result[worst]['ratio']:.2f} (allowed 1.5)")
     (args.out / "realism.json").write_text(json.dumps({"sim": args.sim, "worst": worst, "statistics": result}, indent=1) + "\n")

@@ -154,7 +154,11 @@ class VerifyConfig:
     """What a candidate must pass to become a closure."""
 
     min_inliers: int = tunable(
-        10, "keypoint matches that agree on the pose; so many, or the correlation below, let the clouds be compared", minimum=3, maximum=1000, live=True
+        10,
+        "keypoint matches that agree on the pose; so many, or the correlation below, let the clouds be compared",
+        minimum=3,
+        maximum=1000,
+        live=True,
     )
     min_correlation: float = tunable(
         0.55, "of the two images once aligned", minimum=0.0, maximum=1.0, live=True

@@ -67,7 +67,9 @@ def is_kept(text: DriveText, name: str, folder: Path) -> bool:
 def _drive(text: DriveText, names: list[str]) -> dict[str, KeptRun]:
     source = open_source(f"sim:{text.sim}", InputConfig())
     options = source.simulation.options
-    setup = Setup(T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu, starts_at_rest=options.start == 0.0 and not options.imu_file)
+    setup = Setup(
+        T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu, starts_at_rest=options.start == 0.0 and not options.imu_file
+    )
     running = {name: _Running(SYSTEMS[name](setup)) for name in names}
     digest, scans = hashlib.blake2b(digest_size=16), 0
     for item in source.stream():

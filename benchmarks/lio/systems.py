@@ -72,7 +72,10 @@ class Kiss:
         config = load_config(None)
         config.data.deskew, config.data.min_range, config.data.max_range = True, MIN_RANGE_M, MAX_RANGE_M
         config.mapping.voxel_size, config.registration.max_num_threads = 1.0, 1
-        self.settings = f"{version('kiss-icp')}, deskew, range {MIN_RANGE_M:g}-{MAX_RANGE_M:g} m, voxel 1 m (its default for this range), 1 thread, else defaults"
+        self.settings = (
+            f"{version('kiss-icp')}, deskew, range {MIN_RANGE_M:g}-{MAX_RANGE_M:g} "
+            "m, voxel 1 m (its default for this range), 1 thread, else defaults"
+        )
         self._odometry, self._T_base_lidar = KissICP(config), setup.T_base_lidar
 
     def on_imu(self, sample: ImuSample) -> None:

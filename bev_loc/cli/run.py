@@ -8,8 +8,8 @@ from .options import add_config_options, add_json_option, config_from, print_res
 
 _OUTPUTS = """
 DIR gets odometry.tum, trajectory.tum (optimised, map frame), events.jsonl (every candidate with its reason, every
-dropped scan), timing.json, config.yaml and report.html; with --rerun also recording.rrd. An earlier run's files there are replaced. Interrupted
-half-way, all of them are written from what was done, and the exit code is 130.
+dropped scan), timing.json, config.yaml and report.html; with --rerun also recording.rrd. An earlier run's
+files there are replaced. Interrupted half-way, all of them are written from what was done, and the exit code is 130.
 """
 
 

@@ -59,10 +59,13 @@ def _run(arguments: argparse.Namespace) -> int:
     fields = {
         "scans": len(points), "points": sum(points), "imu_samples": 0 if simulation.imu is None else len(simulation.imu.t_s),
         "seconds": simulation.end_s - simulation.begin_s, "path_length_m": float(path_length_m(simulation.truth()[1])[-1]),
-        "triangles": len(simulation.world.mesh.triangles), "notes": list(simulation.notes), "sim": text, "format": arguments.format, "out": arguments.out,
+        "triangles": len(simulation.world.mesh.triangles), "notes": list(simulation.notes), "sim": text,
+        "format": arguments.format, "out": arguments.out,
     }  # fmt: skip
     (arguments.out / "simulation.json").write_text(json.dumps(plain(fields), indent=1) + "\n")
-    summary = f"{len(points)} scans over {fields['path_length_m']:.0f} m written to {arguments.out} ({arguments.format}), truth in truth.tum"
+    summary = (
+        f"{len(points)} scans over {fields['path_length_m']:.0f} m written to {arguments.out} ({arguments.format}), truth in truth.tum"
+    )
     print_result(fields, arguments.json, summary)
     return 0
 

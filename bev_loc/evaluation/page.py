@@ -20,7 +20,8 @@ p { margin:6px 0 12px; max-width:78ch; } .muted { color:var(--muted); }
 img { max-width:100%; height:auto; display:block; margin:10px 0; }
 .scroll { overflow-x:auto; }
 table { border-collapse:collapse; margin:10px 0 14px; font-size:13.5px; font-variant-numeric:tabular-nums; }
-th { text-align:left; color:var(--muted); font-weight:500; border-bottom:1px solid var(--line); padding:4px 18px 4px 0; white-space:nowrap; }
+th { text-align:left; color:var(--muted); font-weight:500; border-bottom:1px solid var(--line); padding:4px 18px 4px 0; }
+th { white-space:nowrap; }
 td { border-bottom:1px solid #eef1f4; padding:4px 18px 4px 0; vertical-align:top; }
 td.n, th.n { text-align:right; }
 td .bar { display:inline-block; height:9px; border-radius:2px; background:var(--accent); opacity:.75; }

@@ -47,7 +47,9 @@ def salvage(path: Path | str) -> Salvage:
     whole = {row.entry.id: row for row in rows}
     added = journal.read(beside)
     if added.damaged:
-        told.lost.append(f"{beside}: {added.damaged} lines are damaged; what they said is found again in the keyframes' files, closures apart")
+        told.lost.append(
+            f"{beside}: {added.damaged} lines are damaged; what they said is found again in the keyframes' files, closures apart"
+        )
     for line in added.keyframes:
         row = _row(path / "keyframes" / line.file, line.T_map_kf, told)
         if row is not None:

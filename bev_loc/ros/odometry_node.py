@@ -146,7 +146,9 @@ class OdometryNode:
                    "degenerate directions": health.degenerate_directions, "processing [ms]": self._last_ms,
                    "delay after scan end [ms]": self._delay_ms}  # fmt: skip
         doubts = [*complaints, *health.reasons]
-        return diagnostics.Report(level=diagnostics.WARN if doubts else diagnostics.OK, message="; ".join(doubts) or "tracking", values=values)
+        return diagnostics.Report(
+            level=diagnostics.WARN if doubts else diagnostics.OK, message="; ".join(doubts) or "tracking", values=values
+        )
 
 
 def main() -> None:

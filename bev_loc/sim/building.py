@@ -55,13 +55,17 @@ def building(width_m: float, depth_m: float, floors: int, rng: np.random.Generat
     eave = rng.uniform(0.0, 0.5)
     if floors <= 4 and rng.random() < 0.7:
         slope = 0.48 * depth_m
-        roof = frustum((0.0, -eave, height), (width_m, depth_m + eave, height + 0.7 * slope), (0.0, 0.0, slope, slope), Material.WALL, Material.WALL)
+        roof = frustum(
+            (0.0, -eave, height), (width_m, depth_m + eave, height + 0.7 * slope), (0.0, 0.0, slope, slope), Material.WALL, Material.WALL
+        )
     else:
         roof = box((-0.1, -0.1, height), (width_m + 0.1, depth_m + 0.1, height + 0.6), Material.WALL)
     parts = [front, back, sides, foot, roof]
     if rng.random() < 0.3:
         at, wide = rng.uniform(0.1, 0.5) * width_m, rng.uniform(2.0, 0.4 * width_m + 2.0)
-        parts.append(box((at, -rng.uniform(0.5, 1.2), -1.0), (min(at + wide, width_m), 0.0, rng.integers(1, floors + 1) * _FLOOR_M), Material.WALL))
+        parts.append(
+            box((at, -rng.uniform(0.5, 1.2), -1.0), (min(at + wide, width_m), 0.0, rng.integers(1, floors + 1) * _FLOOR_M), Material.WALL)
+        )
     return merge(parts)
 
 

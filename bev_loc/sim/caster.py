@@ -63,8 +63,8 @@ class Caster:
         kernels.make_rays(true_directions, model.firing, poses(start_s + model.firing_s), self._rays)
         seen = self.look(self._rays, model.offsets_s, moving)
         kernels.receive(
-            self._rays, seen.ranges_m, seen.normals, seen.materials, self._hidden, REFLECTIVITY, RETURNING, self._limits, self._unit.range_error_m,
-            np.uint64((seed * 1_000_003 + index * 7919 + 12345) % 2**63), self._measured, self._intensity,
+            self._rays, seen.ranges_m, seen.normals, seen.materials, self._hidden, REFLECTIVITY, RETURNING, self._limits,
+            self._unit.range_error_m, np.uint64((seed * 1_000_003 + index * 7919 + 12345) % 2**63), self._measured, self._intensity,
         )  # fmt: skip
         points, times, shine, rings = kernels.pack(directions, self._measured, self._intensity, model.offsets_s, model.rings)
         return Sweep(stamp_ns=stamp_ns, points_lidar=points, offsets_s=times, intensity=shine, rings=rings)

@@ -86,7 +86,9 @@ def _nan(item: Sweep | ImuSample, since_s: float, fault: Fault) -> Sweep | ImuSa
 def _empty(item: Sweep | ImuSample, since_s: float, fault: Fault) -> Sweep | ImuSample:
     if isinstance(item, ImuSample) or since_s >= 0.1 * fault.amount - 1e-6:
         return item
-    return replace(item, points_lidar=item.points_lidar[:0], offsets_s=item.offsets_s[:0], intensity=item.intensity[:0], rings=item.rings[:0])
+    return replace(
+        item, points_lidar=item.points_lidar[:0], offsets_s=item.offsets_s[:0], intensity=item.intensity[:0], rings=item.rings[:0]
+    )
 
 
 def _stamps_back(item: Sweep | ImuSample, since_s: float, fault: Fault) -> Sweep | ImuSample:

@@ -77,13 +77,16 @@ def refuse_jumps(t_s: np.ndarray, positions: np.ndarray, name: str) -> None:
     steps, length = np.diff(t_s), np.linalg.norm(np.diff(positions, axis=0), axis=1)
     if (steps <= 0).any():
         k = int(np.flatnonzero(steps <= 0)[0])
-        raise SourceError(f"{name}: time must increase from pose to pose, but pose {k + 1} comes {-steps[k]:.3f} s before pose {k} at {t_s[k]:.2f} s")
+        raise SourceError(
+            f"{name}: time must increase from pose to pose, but pose {k + 1} comes {-steps[k]:.3f} s before pose {k} at {t_s[k]:.2f} s"
+        )
     speed = length / steps
     if (speed > _FASTEST_M_S).any():
         k = int(np.argmax(speed > _FASTEST_M_S))
         x, y, z = positions[k]
         raise SourceError(
-            f"{name}: the trajectory jumps by {length[k]:.1f} m within {steps[k]:.2f} s at {t_s[k]:.2f} s, at x {x:.1f} y {y:.1f} z {z:.1f} m; "
+            f"{name}: the trajectory jumps by {length[k]:.1f} m within "
+            f"{steps[k]:.2f} s at {t_s[k]:.2f} s, at x {x:.1f} y {y:.1f} z {z:.1f} m; "
             f"more than {_FASTEST_M_S:g} m/s is refused"
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -138,7 +139,11 @@ class Layout:
         open_ = (self.level[self._cells(probe)] < CARRIAGEWAY).reshape(2, -1).all(0)
         keep = np.repeat(open_[:-1] & open_[1:], 2)
         low, top, far = (np.column_stack([p, self.ground.height(p) + h]) for p, h in ((edge, -0.1), (edge, _KERB_M), (back, _KERB_M)))
-        for mesh in (ribbon(low, top, Material.CONCRETE), ribbon(top, far, Material.CONCRETE), ribbon(far, far - [0, 0, 0.4], Material.CONCRETE)):
+        for mesh in (
+            ribbon(low, top, Material.CONCRETE),
+            ribbon(top, far, Material.CONCRETE),
+            ribbon(far, far - [0, 0, 0.4], Material.CONCRETE),
+        ):
             self.parts.append(Mesh(vertices=mesh.vertices, triangles=mesh.triangles[keep], materials=mesh.materials[keep]))
 
     def _houses(self, street: np.ndarray, side: float, style: Style) -> None:
@@ -194,10 +199,14 @@ class Layout:
 
     def _roadside(self, street: np.ndarray, side: float, style: Style) -> None:
         rng = self.rng
-        self._every(street, side, style.road_half_m + 1.0, style.tree_spacing_m, style.tree, 0.35, lambda: assets.tree(self._plant(), self.foliage))
+        self._every(
+            street, side, style.road_half_m + 1.0, style.tree_spacing_m, style.tree, 0.35, lambda: assets.tree(self._plant(), self.foliage)
+        )
         self._every(street, side, style.road_half_m + 0.8, style.pole_spacing_m, 0.9, 0.2, lambda: assets.lamp(rng))
         for kind in (assets.sign, assets.cabinet, assets.person):
-            self._every(street, side, style.road_half_m + rng.uniform(0.9, style.pavement_m - 0.3), 14.0, style.clutter, 0.2, lambda: kind(rng))
+            self._every(
+                street, side, style.road_half_m + rng.uniform(0.9, style.pavement_m - 0.3), 14.0, style.clutter, 0.2, partial(kind, rng)
+            )
 
     def _every(
         self, street: np.ndarray, side: float, off_m: float, spacing_m: float, chance: float, half_m: float, make: Callable[[], Mesh]

@@ -105,7 +105,9 @@ def positions_of(given: GivenPoses, T_base_box: np.ndarray, recorded: RecordedIm
         if best is None or off < best[0]:
             best = off, Positions(t_s=t[inside], xyz=moved, sigma_m=0.15)
     if best is None or best[0] > _SAME_TRACK_M:
-        raise SourceError(f"the poses and the IMU file are not of one drive: their tracks are {best[0] if best else np.nan:.1f} m apart (RMS)")
+        raise SourceError(
+            f"the poses and the IMU file are not of one drive: their tracks are {best[0] if best else np.nan:.1f} m apart (RMS)"
+        )
     return best[1]
 
 
@@ -150,7 +152,9 @@ def level_revisits(t_s: np.ndarray, position: np.ndarray) -> np.ndarray:
     if not len(pairs) or n < 4:
         return np.zeros(len(position))
     row = np.arange(len(pairs))
-    same = sparse.coo_matrix((np.r_[np.ones(len(row)), -np.ones(len(row))], (np.r_[row, row], np.r_[pairs[:, 0], pairs[:, 1]])), (len(row), n)).tocsr()
+    same = sparse.coo_matrix(
+        (np.r_[np.ones(len(row)), -np.ones(len(row))], (np.r_[row, row], np.r_[pairs[:, 0], pairs[:, 1]])), (len(row), n)
+    ).tocsr()
     bend = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(n - 2, n))
     normal = same.T @ same + 3e3 * bend.T @ bend + 1e-4 * sparse.eye(n)
     change = spsolve(normal.tocsc(), -same.T @ (xyz[pairs[:, 0], 2] - xyz[pairs[:, 1], 2]))
@@ -180,7 +184,11 @@ def _residual(
 ) -> Residual:
     ideal: ImuTrack = felt(drive, t, np.eye(4))
     off_acc, off_gyro = acc - acc_bias - ideal.acc_m_s2, gyro - gyro_bias - ideal.gyro_rad_s
-    drifts = [d for k in np.arange(0, len(t) - 1000, 1000) if (d := _drift(drive, t[k : k + 1001], (gyro - gyro_bias)[k : k + 1001], (acc - acc_bias)[k : k + 1001]))]
+    drifts = [
+        d
+        for k in np.arange(0, len(t) - 1000, 1000)
+        if (d := _drift(drive, t[k : k + 1001], (gyro - gyro_bias)[k : k + 1001], (acc - acc_bias)[k : k + 1001]))
+    ]
     metres, radians = np.median(drifts, axis=0) if drifts else (np.nan, np.nan)
     return Residual(
         acc_m_s2=float(np.sqrt(np.mean(off_acc**2))), gyro_rad_s=float(np.sqrt(np.mean(off_gyro**2))),

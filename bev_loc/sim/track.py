@@ -43,7 +43,10 @@ def load_track(trajectory: str, imu_file: str) -> Track:
     change = level_revisits(given.t_s, positions)
     T = given.T_world_base.copy()
     T[:, 2, 3] += change
-    notes = (*given.notes, f"the track of {trajectory} is smoothed; its height is changed by up to {np.abs(change).max():.2f} m where it meets itself")
+    notes = (
+        *given.notes,
+        f"the track of {trajectory} is smoothed; its height is changed by up to {np.abs(change).max():.2f} m where it meets itself",
+    )
     return Track(drive=smooth_poses(GivenPoses(t_s=given.t_s, T_world_base=T)), imu=None, T_base_imu=np.eye(4), notes=notes)
 
 
@@ -78,4 +81,7 @@ def refuse_off_ground(drive: Drive, world: World) -> None:
     if len(wrong):
         k = wrong[0]
         how = "is outside the world" if outside[k] else f"is {above[k]:+.1f} m off the height of a car on the ground"
-        raise SourceError(f"the trajectory leaves the ground of world '{world.name}': at {t[k]:.1f} s, x {xyz[k, 0]:.1f} y {xyz[k, 1]:.1f} z {xyz[k, 2]:.1f} m, it {how}")
+        raise SourceError(
+            f"the trajectory leaves the ground of world '{world.name}': at {t[k]:.1f} "
+            f"s, x {xyz[k, 0]:.1f} y {xyz[k, 1]:.1f} z {xyz[k, 2]:.1f} m, it {how}"
+        )

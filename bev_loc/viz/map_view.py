@@ -31,8 +31,8 @@ def draw_map(
 ) -> bytes:
     """PNG of the clouds with the paths over them.
 
-    `trajectory` (N, 4, 4) is in the map frame, NaN where the place was not known; `odometry` and `truth` are (N, 4, 4) already laid over it.
-    Closures are drawn as lines between the `places` (4, 4) by id of the keyframes that they join.
+    `trajectory` (N, 4, 4) is in the map frame, NaN where the place was not known; `odometry` and `truth`
+    are (N, 4, 4) already laid over it. Closures are drawn as lines between the `places` (4, 4) by id of the keyframes that they join.
     """
     earlier = {entry.session for entry in bundle.entries} - {own_session}
     shown = [trajectory[:, :2, 3], _places(bundle)]

@@ -52,7 +52,12 @@ def half_nan(one: LidarScan, rng: np.random.Generator) -> LidarScan:
     [
         (half_nan, 0.10),
         (lambda one, rng: some_points(one, np.sort(rng.choice(len(one.points_lidar), 1000, replace=False))), 0.20),
-        (lambda one, rng: some_points(one, np.sort(rng.choice(len(one.points_lidar), 200, replace=False))) if one.stamp_ns > 3e9 else one, 0.30),
+        (
+            lambda one, rng: (
+                some_points(one, np.sort(rng.choice(len(one.points_lidar), 200, replace=False))) if one.stamp_ns > 3e9 else one
+            ),
+            0.30,
+        ),
     ],
     ids=["half of the points NaN", "1000 points a scan", "200 points a scan after three seconds"],
 )

@@ -61,7 +61,7 @@ class Odometer:
             known = len(self.states)
             self._odometry.publish(odometry_message(odometry, "odom", "base_link"))
             self._cloud.publish(cloud_message(odometry.points_base, odometry.stamp_ns, "base_link"))
-            self._ros.spin_until(lambda: len(self.states) > known, "the next state")
+            self._ros.spin_until(lambda known=known: len(self.states) > known, "the next state")
             if until and self.states[-1].data == until:
                 return odometry
         assert not until, f"the drive ended, the state is still {self.states[-1].data}, not {until}"

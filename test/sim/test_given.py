@@ -33,7 +33,11 @@ def test_a_spline_fitted_to_values_and_derivatives_is_the_curve_they_came_from()
     slope = np.stack([np.cos(t), -0.7 * np.sin(0.7 * t)], 1)
     bend = np.stack([-np.sin(t), -0.49 * np.cos(0.7 * t)], 1)
     noisy = curve + np.random.default_rng(0).normal(0, 0.05, curve.shape)
-    seen = [Observed(t_s=t, order=0, values=noisy, sigma=0.05), Observed(t_s=t, order=1, values=slope, sigma=0.01), Observed(t_s=t, order=2, values=bend, sigma=0.01)]
+    seen = [
+        Observed(t_s=t, order=0, values=noisy, sigma=0.05),
+        Observed(t_s=t, order=1, values=slope, sigma=0.01),
+        Observed(t_s=t, order=2, values=bend, sigma=0.01),
+    ]
     spline = fit(10.0, 0.2, seen, rough(10.0, 0.1, 3, 2, 10.0))
     assert np.abs(spline(t) - curve).max() < 0.02
     assert np.abs(spline.derivative(2)(t[5:-5]) - bend[5:-5]).max() < 0.02
@@ -53,7 +57,8 @@ def test_smoothing_a_gps_ins_with_gaps_and_stamps_that_go_back_finds_the_motion_
     stamps[3000:3005] -= 0.05
     keep = (t < 20.0) | (t > 21.5)
     recorded = RecordedImu(
-        time_s=stamps[keep], gyro_rad_s=imu.gyro_rad_s[keep], acc_m_s2=imu.acc_m_s2[keep], rpy_rad=(rpy + rng.normal(0, 0.002, rpy.shape))[keep],
+        time_s=stamps[keep], gyro_rad_s=imu.gyro_rad_s[keep], acc_m_s2=imu.acc_m_s2[keep],
+        rpy_rad=(rpy + rng.normal(0, 0.002, rpy.shape))[keep],
         position_m=(m.t_world_base + wander)[keep], velocity_m_s=(m.v_world + rng.normal(0, 0.03, wander.shape))[keep],
     )  # fmt: skip
     drive, residual = smooth_ins(recorded)

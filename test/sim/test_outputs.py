@@ -86,7 +86,11 @@ def test_the_kitti_folder_is_read_with_its_truth_and_its_scans_are_compensated(k
 
 def test_writing_twice_gives_the_same_bytes(kitti: Path, tmp_path: Path) -> None:
     def digest(folder: Path) -> dict[str, str]:
-        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "simulation.json"}
+        return {
+            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*"))
+            if p.is_file() and p.name != "simulation.json"
+        }
 
     assert main(["sim", NAME, "--format", "kitti", "--out", str(tmp_path / "again")]) == 0
     assert digest(kitti) == digest(tmp_path / "again")

@@ -223,6 +223,6 @@ def test_two_cities_are_never_taken_for_each_other(laps: Laps, city: list[Keyfra
             index.add(kf.id, kf.descriptor)
         for query in queries:
             candidates = index.search(query.id, query.descriptor, 4)
-            closures += verifier.verify_best(candidates, query, by_id.__getitem__, lambda id: by_id[id].points_kf)
+            closures += verifier.verify_best(candidates, query, by_id.__getitem__, lambda id, by_id=by_id: by_id[id].points_kf)
     assert len(closures) == 4 * (len(street) + len(city))
     assert [c for c in closures if c.accepted] == []

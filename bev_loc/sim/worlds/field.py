@@ -23,7 +23,9 @@ def build(options: WorldOptions) -> World:
     layout.draw([track], Style(road_half_m=2.2, driven_half_m=2.2, pavement_m=1.0, kerb=False))
     fence = offset(resampled(track, 4.0), 9.0)[: int(0.4 * lengths(track)[-1] / 4.0)]
     for a, b in zip(fence[:-1], fence[1:]):
-        layout.place(assets.fence(np.random.default_rng(rng.integers(2) * 7 + 1), float(np.linalg.norm(b - a))), a, float(np.arctan2(*(b - a)[::-1])))
+        layout.place(
+            assets.fence(np.random.default_rng(rng.integers(2) * 7 + 1), float(np.linalg.norm(b - a))), a, float(np.arctan2(*(b - a)[::-1]))
+        )
     for _ in range(26):
         spot = rng.uniform(layout.low + 5, layout.high - 5)
         if layout.take(spot, 0.0, (-1.0, 1.0, -1.0, 1.0), FREE):

@@ -59,7 +59,8 @@ def _gantries(layout: Layout, street: np.ndarray, rng: np.random.Generator) -> N
     way, half = tangents(street), _HALF_M + 1.5
     for k in range(int(rng.integers(40, 120)), len(street) - 20, 160):
         bridge = merge([
-            box((-0.2, -half - 0.2, -0.5), (0.2, -half + 0.2, 7.0), Material.METAL), box((-0.2, half - 0.2, -0.5), (0.2, half + 0.2, 7.0), Material.METAL),
+            box((-0.2, -half - 0.2, -0.5), (0.2, -half + 0.2, 7.0), Material.METAL),
+            box((-0.2, half - 0.2, -0.5), (0.2, half + 0.2, 7.0), Material.METAL),
             box((-0.3, -half, 6.2), (0.3, half, 7.0), Material.METAL), box((-0.35, -9.0, 5.2), (-0.3, -2.0, 7.6), Material.SIGN),
             box((0.3, 2.0, 5.2), (0.35, 9.0, 7.6), Material.SIGN),
         ])  # fmt: skip

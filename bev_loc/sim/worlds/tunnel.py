@@ -42,7 +42,9 @@ def _tube(
     for k in range(every, len(street) - every, every):
         layout.place(box(low, high, Material.METAL), street[k], float(np.arctan2(way[k, 1], way[k, 0])))
         if bend_m and k % 200 == 0:
-            layout.place(box((-2.0, -half - 0.1, 0.0), (2.0, -half + 0.6, 3.0), Material.WALL), street[k], float(np.arctan2(way[k, 1], way[k, 0])))
+            layout.place(
+                box((-2.0, -half - 0.1, 0.0), (2.0, -half + 0.6, 3.0), Material.WALL), street[k], float(np.arctan2(way[k, 1], way[k, 0]))
+            )
     inside = street[8:-8]
     wander_m = 0.03 * half
     lane, back = offset(inside, -0.5 * lane_m), offset(inside, 0.5 * lane_m)[::-1]
