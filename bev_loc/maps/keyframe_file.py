@@ -4,7 +4,8 @@ Version 1 had the heights as a PNG of their own, more than twice as large.
 """
 
 import json
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -13,12 +14,11 @@ import numpy as np
 from ..errors import MapError
 from ..place.keyframes import HEIGHT_QUANTUM_M
 from ..records import BevImage, Keyframe
-from . import cloud_codec
+from . import cloud_codec, step_codec
 from .contents import Entry
 
 _MAGIC, _FIRST_MAGIC = b"bev_loc keyframe 2\n", b"bev_loc keyframe 1\n"
 _PARTS = ("counts", "heights", "cloud", "descriptor")
-_UNREADABLE = (ValueError, KeyError, TypeError, cv2.error, zlib.error)
 
 
 def encode(keyframe: Keyframe) -> bytes:
@@ -43,42 +43,45 @@ def encode(keyframe: Keyframe) -> bytes:
 
 def decode(data: bytes, where: str) -> Keyframe:
     """The keyframe in a file's content; MapError names `where` when it is not one."""
-    try:
+    with _readable(where):
         header, parts = _split(data)
         return Keyframe(
-            id=header["id"],
-            session=header["session"],
-            stamp_ns=header["stamp_ns"],
-            T_odom_kf=np.array(header["T_odom_kf"], float).reshape(4, 4),
+            **_in_memory(header, parts),
             R_level_kf=np.array(header["R_level_kf"], float).reshape(3, 3),
             points_kf=cloud_codec.decode(parts["cloud"]),
             image=_image(parts, first=data.startswith(_FIRST_MAGIC)),
-            descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
-            path_m=header["path_m"],
         )
-    except _UNREADABLE as error:
-        raise MapError(f"{where}: is not a readable keyframe ({error}); restore the map from a copy") from None
 
 
 def decode_entry(data: bytes, where: str, T_map_kf: np.ndarray) -> Entry:
     """What stays in memory of the keyframe in a file's content, at its (4, 4) place; errors as in `decode`."""
+    with _readable(where):
+        return Entry(**_in_memory(*_split(data)), T_map_kf=T_map_kf)
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """What cannot be read in it is a MapError that names `where`."""
     try:
-        header, parts = _split(data)
-        return Entry(
-            id=header["id"],
-            session=header["session"],
-            stamp_ns=header["stamp_ns"],
-            T_odom_kf=np.array(header["T_odom_kf"], float).reshape(4, 4),
-            T_map_kf=T_map_kf,
-            path_m=header["path_m"],
-            descriptor=np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
-        )
-    except _UNREADABLE as error:
+        yield
+    except (ValueError, KeyError, TypeError, cv2.error) as error:
         raise MapError(f"{where}: is not a readable keyframe ({error}); restore the map from a copy") from None
 
 
+def _in_memory(header: dict[str, Any], parts: dict[str, bytes]) -> dict[str, Any]:
+    """What a keyframe and its entry both have."""
+    return {
+        "id": header["id"],
+        "session": header["session"],
+        "stamp_ns": header["stamp_ns"],
+        "T_odom_kf": np.array(header["T_odom_kf"], float).reshape(4, 4),
+        "path_m": header["path_m"],
+        "descriptor": np.frombuffer(parts["descriptor"], "<f2").astype(np.float32),
+    }
+
+
 def _split(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Header and parts; one of `_UNREADABLE` when there are none."""
+    """Header and parts of a file's content."""
     if not data.startswith((_MAGIC, _FIRST_MAGIC)):
         raise ValueError("it does not begin as a keyframe file of version 1 or 2")
     end = data.index(b"\n", len(_MAGIC))
@@ -100,18 +103,14 @@ def _image(parts: dict[str, bytes], *, first: bool) -> BevImage:
 
 
 def _pack(codes: np.ndarray) -> bytes:
-    """(N,) uint16 of the pixels that have a height, row by row: steps from one to the next, deflated."""
-    steps = np.diff(codes, prepend=np.uint16(32768)).view(np.int16)  # modulo 2^16
-    zigzag = ((steps << 1) ^ (steps >> 15)).astype("<u2")
-    return zlib.compress(np.ascontiguousarray(zigzag.view(np.uint8).reshape(-1, 2).T).tobytes(), 6)
+    """(N,) uint16 of the pixels that have a height, row by row, as bytes: steps from one to the next, modulo 2^16."""
+    return step_codec.encode(np.diff(codes, prepend=np.uint16(32768)).view(np.int16)[:, None])
 
 
 def _unpack(data: bytes) -> np.ndarray:
     """(N,) uint16 that `_pack` made bytes of."""
-    planes = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, -1)
-    zigzag = np.ascontiguousarray(planes.T).view("<u2")[:, 0].astype(np.uint16)
-    steps = (zigzag >> 1) ^ (-(zigzag & 1).astype(np.int16)).view(np.uint16)
-    return (np.cumsum(steps, dtype=np.uint16) + np.uint16(32768)).astype(np.uint16)
+    steps = step_codec.decode(data, columns=1, width=2)[:, 0]
+    return (32768 + np.cumsum(steps)).astype(np.uint16)  # modulo 2^16
 
 
 def _heights_to_code(heights_m: np.ndarray) -> np.ndarray:
