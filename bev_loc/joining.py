@@ -64,7 +64,8 @@ def join(base: MapBundle, other: MapBundle, config: Config, advance: Callable[[]
     _place(graph, other, _T_base_other(T_base_kf, T_other_kf, agreeing[0]))
     for closure in (*base.closures, *other.closures, *agreeing):
         graph.add_closure(closure)
-    places = graph.optimise()
+    graph.optimise()
+    places = graph.places()
     obeyed = [closure for closure in agreeing if _fits(graph, closure)]
     _say(reasons, agreeing, obeyed, OUTVOTED)
     _require_witnesses(obeyed, reasons)
@@ -80,8 +81,8 @@ def _meetings(
 ) -> tuple[list[Closure], _Reasons]:
     """Closures from `other` into `base` that are consistent with each other along both drives, and what came of all."""
     index = PlaceIndex(len(base.entries[0].descriptor)) if base.entries else None
-    for entry in base.entries:
-        index.add(entry.id, entry.descriptor)
+    if index is not None:
+        index.extend([entry.id for entry in base.entries], [entry.descriptor for entry in base.entries])
     submaps = Submaps(base.keyframes.__getitem__, config.verify.submap_keyframes, config.keyframes.voxel_m)
     verifier, gate, graph = Verifier(config.verify, base.bev), ConsistencyGate(config.graph), PoseGraph(config.graph)
     _place(graph, base, np.eye(4))
@@ -89,7 +90,7 @@ def _meetings(
     reasons: _Reasons = {}
     for entry in other.entries:
         graph.add_keyframe(entry.id, entry.T_odom_kf, entry.session)  # of an unknown place
-        candidates = index.search(entry.id, entry.descriptor, config.place.candidates) if index else []
+        candidates = index.search(entry.id, entry.descriptor, config.place.candidates) if index is not None else []
         tried = verifier.verify_best(candidates, other.keyframes[entry.id], base.keyframes.__getitem__, submaps.submap_kf)
         for closure in tried:
             admission = gate.offer(closure, graph) if closure.accepted else None

@@ -38,6 +38,7 @@ class PoseGraph:
         self._T_map_odom: dict[int, np.ndarray] = {}  # session -> where it was anchored
         self._T_map_kf: dict[int, np.ndarray] = {}
         self._fixed: set[int] = set()
+        self._free: set[int] = set()  # placed, and may move
         self._own: set[int] = set()  # keyframes that did not come with a map
         self._factors: list[Factor] = []  # between keyframes that have a place
         self._new_closures: list[Factor] = []  # since the last optimisation, both ends with a place
@@ -111,19 +112,18 @@ class PoseGraph:
             return None
         return se3.distance(T_map_match @ closure.T_match_query, T_map_query)
 
-    def optimise(self) -> dict[int, np.ndarray]:
-        """Every place (T_map_kf by id), after the closures that arrived have had their say.
+    def optimise(self) -> None:
+        """Let the closures that arrived have their say in every place.
 
         Without new closures odometry alone placed the newest keyframes, which is already optimal.
         """
         if self._new_closures:
             fixed = {id: self._T_map_kf[id] for id in self._needed_fixed()}
-            free = {id: T for id, T in self._T_map_kf.items() if id not in self._fixed}
+            free = {id: self._T_map_kf[id] for id in sorted(self._free)}
             self._T_map_kf |= self._solver.solve(free, fixed, self._factors, self._new_closures)
             self._new_closures = []
         if self._window is not None:
             self._freeze_old(self._window)
-        return self.places()
 
     def retire(self, session: int) -> dict[int, np.ndarray | None]:
         """Keyframes of this drive that nothing will move any more, forgotten here: their T_map_kf, None without a place.
@@ -171,6 +171,7 @@ class PoseGraph:
         if fixed:
             self._fixed.add(id)
             return
+        self._free.add(id)
         previous = self._nodes[id].previous
         if previous is not None and previous in self._T_map_kf:
             T_a_b = se3.inverse(self._nodes[previous].T_odom_kf) @ self._nodes[id].T_odom_kf
@@ -189,8 +190,9 @@ class PoseGraph:
         return {id for factor in self._factors for id in (factor.a, factor.b) if id in self._fixed}
 
     def _freeze_old(self, window: int) -> None:
-        free = [id for id in sorted(self._T_map_kf) if id not in self._fixed]
-        self._fixed |= set(free[:-window])
+        old = sorted(self._free)[:-window]
+        self._free.difference_update(old)
+        self._fixed.update(old)
         self._factors = [f for f in self._factors if f.a not in self._fixed or f.b not in self._fixed]
 
 
