@@ -34,7 +34,7 @@ class GrowingMap:
                 self._unplaced = False
             else:
                 closures = tuple(closure for closure in step.closures if closure.accepted)
-                moved = self._localizer.bundle().T_map_kf if closures else None
+                moved = self._localizer.places() if closures else None
                 self._writer.append(keyframe, step.T_map_odom @ keyframe.T_odom_kf, closures, moved)
             for id, (file, checksum) in self._writer.take_written().items():
                 self._localizer.put_away(id, file, checksum)

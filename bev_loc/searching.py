@@ -47,8 +47,8 @@ class Search:
     def around(self, T_map_kf: np.ndarray) -> list[int]:
         """Keyframes of the given map within the tracking radius, nearest first."""
         distances_m = np.linalg.norm((self._positions_m - T_map_kf[:3, 3])[:, :2], axis=1)  # heights drift most
-        order = np.argsort(distances_m, kind="stable")
-        return [int(self._ids[n]) for n in order if distances_m[n] <= self._radius_m]
+        within = np.flatnonzero(distances_m <= self._radius_m)
+        return self._ids[within[np.argsort(distances_m[within], kind="stable")]].tolist()
 
     def reconfigure(self, place: PlaceConfig) -> None:
         """Another number of candidates or age of a loop from the next keyframe on."""
