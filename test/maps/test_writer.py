@@ -24,7 +24,7 @@ sys.path.remove(BENCHMARKS)
 def test_a_writer_killed_at_a_random_moment_loses_nothing_that_it_reported(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "map"
     safe = map_kills.kill_writer(path, np.random.default_rng(seed))
-    assert map_kills.survived(path, safe) == "" and map_kills.of_one_moment(path) == ""
+    assert map_kills.survived(path, safe) == "" and map_kills.as_written(path, safe) == ""
 
 
 @pytest.fixture
