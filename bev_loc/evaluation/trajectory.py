@@ -89,12 +89,9 @@ def kitti_segment_errors(estimated: np.ndarray, truth: np.ndarray) -> np.ndarray
     farther than its length along the truth.
     """
     along_m = path_length_m(truth)
-    starts = np.arange(0, len(truth), _SEGMENT_STEP)
     rows = []
     for length in SEGMENT_LENGTHS_M:
-        ends = np.searchsorted(along_m, along_m[starts] + length, side="right")
-        inside = ends < len(truth)
-        first, last = starts[inside], ends[inside]
+        first, last = _segments(along_m, length)
         metres, degrees = _relative_errors(estimated[first], estimated[last], truth[first], truth[last])
         rows.append(np.stack([metres, np.radians(degrees)], axis=1) / length)
     return np.concatenate(rows)
@@ -105,26 +102,34 @@ def segment_errors_m(estimated: np.ndarray, truth: np.ndarray, length_m: float) 
 
     Segments start at every tenth pose, as KITTI's.
     """
-    along_m = path_length_m(truth)
-    starts = np.arange(0, len(truth), _SEGMENT_STEP)
+    first, last = _segments(path_length_m(truth), length_m)
+    return _motion_errors(estimated[first], estimated[last], truth[first], truth[last])[:, :3, 3]
+
+
+def _segments(along_m: np.ndarray, length_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) indices of the poses, (N,) `along_m` the way, at which segments of `length_m` start and end."""
+    starts = np.arange(0, len(along_m), _SEGMENT_STEP)
     ends = np.searchsorted(along_m, along_m[starts] + length_m, side="right")
-    first, last = starts[ends < len(truth)], ends[ends < len(truth)]
-    moved_truth = np.linalg.inv(truth[first]) @ truth[last]
-    moved_estimate = np.linalg.inv(estimated[first]) @ estimated[last]
-    return (np.linalg.inv(moved_truth) @ moved_estimate)[:, :3, 3]
+    inside = ends < len(along_m)
+    return starts[inside], ends[inside]
 
 
 def _relative_errors(
     estimate_from: np.ndarray, estimate_to: np.ndarray, truth_from: np.ndarray, truth_to: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) metres and (N,) degrees by which N estimated motions differ from the true ones."""
-    moved_truth = np.linalg.inv(truth_from) @ truth_to
-    moved_estimate = np.linalg.inv(estimate_from) @ estimate_to
-    E = np.linalg.inv(moved_truth) @ moved_estimate
+    E = _motion_errors(estimate_from, estimate_to, truth_from, truth_to)
     # The angle from its sine and cosine: arccos alone loses half the digits near zero.
     sine = np.linalg.norm(np.stack([E[:, 2, 1] - E[:, 1, 2], E[:, 0, 2] - E[:, 2, 0], E[:, 1, 0] - E[:, 0, 1]], 1), axis=1)
     angles = np.arctan2(sine, np.trace(E[:, :3, :3], axis1=1, axis2=2) - 1)
     return np.linalg.norm(E[:, :3, 3], axis=1), np.degrees(angles)
+
+
+def _motion_errors(estimate_from: np.ndarray, estimate_to: np.ndarray, truth_from: np.ndarray, truth_to: np.ndarray) -> np.ndarray:
+    """(N, 4, 4) where N estimated motions end, in the frame of the true end."""
+    moved_truth = np.linalg.inv(truth_from) @ truth_to
+    moved_estimate = np.linalg.inv(estimate_from) @ estimate_to
+    return np.linalg.inv(moved_truth) @ moved_estimate
 
 
 def _in_time(trajectory: Trajectory) -> Trajectory:
