@@ -8,6 +8,7 @@ from ..bev.raster import rasterise
 from ..clouds.deskew import deskew_by_table, knot_table
 from ..config import BevConfig
 from ..geometry import so3
+from ..geometry.trajectory import path_length_m
 from ..records import BevImage
 from ..sim.options import parse
 from ..sim.simulation import Simulation, simulate
@@ -25,7 +26,7 @@ class SeenPlace:
 
 
 def drive_along(description: str, spacing_m: float, bev: BevConfig) -> list[SeenPlace]:
-    """Images of the drive that `town,seed=3,lidar=vlp16` describes, one every `spacing_m`."""
+    """Images of the drive that `town,seed=3,lidar=vlp16` describes: of the first scan, and of each after another `spacing_m`."""
     simulation = simulate(parse(description))
     scanner = simulation.scanner()
     return [see(simulation, scanner.sweep(index), bev) for index in _spaced(simulation, spacing_m)]
@@ -46,8 +47,7 @@ def see(simulation: Simulation, sweep: Sweep, bev: BevConfig) -> SeenPlace:
 
 
 def _spaced(simulation: Simulation, spacing_m: float) -> list[int]:
-    """Indices of the scans at which another `spacing_m` has been driven."""
+    """Indices of the first scans that begin after another `spacing_m` of path."""
     times_s = simulation.begin_s + np.arange(simulation.scan_count) / simulation.lidar.rate_hz
-    positions = simulation.drive.poses(times_s)[:, :3, 3]
-    path_m = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(positions, axis=0), axis=1))])
+    path_m = path_length_m(simulation.drive.poses(times_s))
     return [int(index) for index in np.flatnonzero(np.diff(np.floor(path_m / spacing_m), prepend=-1.0) > 0)]
