@@ -31,6 +31,7 @@ class History:
         self._keyframe: Keyframe | None = None
         self._early: deque[Odometry] = deque(maxlen=most)  # before the first keyframe
         self._held: dict[int, _Held] = {}  # by keyframe, oldest first
+        self._held_count = 0  # poses in all of them
         self._settled_ns, self._settled_poses = array("q"), array("d")  # poses that stay as they are, 16 numbers each
 
     def add(self, odometry: Odometry, keyframe: Keyframe | None) -> None:
@@ -44,15 +45,19 @@ class History:
         for pose in (*self._early, odometry):
             held.stamps_ns.append(pose.stamp_ns)
             held.T_kf_base.append(se3.inverse(self._keyframe.T_odom_kf) @ pose.T_odom_base)
+        self._held_count += 1 + len(self._early)
         self._early.clear()
-        if self._most is not None and len(held.stamps_ns) > self._most:  # parked, and no keyframe for hours
-            del held.stamps_ns[: -self._most], held.T_kf_base[: -self._most]
+        if self._most is not None:
+            self._forget_held(self._held_count - self._most)
 
     def settle(self, final: Mapping[int, np.ndarray | None]) -> None:
         """These keyframes stay where they are (T_map_kf by id), or never get a place: then their poses go."""
         for id, T_map_kf in final.items():
             held = self._held.pop(id, None)
-            if held is None or T_map_kf is None:
+            if held is None:
+                continue
+            self._held_count -= len(held.stamps_ns)
+            if T_map_kf is None:
                 continue
             self._settled_ns.extend(held.stamps_ns)
             for T_kf_base in held.T_kf_base:
@@ -73,6 +78,17 @@ class History:
         order = np.argsort(all_ns, kind="stable")
         order = order if self._most is None else order[-self._most :]
         return all_ns[order], all_poses[order]
+
+    def _forget_held(self, count: int) -> None:
+        """The oldest poses go: while mapping no keyframe settles, and one that is parked on gathers them for hours."""
+        while count > 0:
+            id, oldest = next(iter(self._held.items()))
+            gone = min(count, len(oldest.stamps_ns))
+            del oldest.stamps_ns[:gone], oldest.T_kf_base[:gone]
+            if not oldest.stamps_ns:
+                del self._held[id]
+            self._held_count -= gone
+            count -= gone
 
 
 def _without_cloud(odometry: Odometry) -> Odometry:

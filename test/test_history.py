@@ -60,6 +60,23 @@ def test_a_bound_keeps_the_newest_poses() -> None:
     assert len(history._settled_ns) <= 16 and len(history._settled_poses) == 16 * len(history._settled_ns)
 
 
+def test_a_bound_holds_while_nothing_settles() -> None:
+    history = filled(History(8), 100)  # as while mapping
+    stamps_ns, poses = history.resolve(shifted(0.0))
+    assert stamps_ns.tolist() == list(range(92, 100))
+    np.testing.assert_allclose(poses[:, 0, 3], stamps_ns, atol=1e-12)
+    assert sum(len(held.T_kf_base) for held in history._held.values()) == 8
+
+
+def test_a_bound_holds_on_one_keyframe() -> None:
+    history = History(8)
+    for n in range(100):  # parked
+        history.add(pose(n), keyframe(0) if n == 0 else None)
+    assert history.resolve(shifted(0.0))[0].tolist() == list(range(92, 100))
+    history.settle({0: np.eye(4)})
+    assert history.resolve(shifted(0.0))[0].tolist() == list(range(92, 100)) and not history._held
+
+
 @pytest.fixture(scope="module")
 def known_map() -> MapBundle:
     localizer = Localizer(CONFIG)
