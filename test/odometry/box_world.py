@@ -3,8 +3,9 @@
 import numpy as np
 
 from bev_loc.geometry import se3, so3
+from bev_loc.odometry.lio import Lio
 from bev_loc.odometry.state import STANDARD_GRAVITY_M_S2
-from bev_loc.records import ImuSample, LidarScan
+from bev_loc.records import Dropped, ImuSample, LidarScan, Odometry
 
 GROUND_Z_M = 0.0
 
@@ -90,3 +91,21 @@ def imu(begin_s: float, end_s: float, rate_hz: float = 200.0, noise: np.random.G
             force = force + noise.normal(0, 0.04, 3) + [0.05, -0.03, 0.04]
         samples.append(ImuSample(stamp_ns=round(t * 1e9), gyro_rad_s=turn, acc_m_s2=force))
     return samples
+
+
+def replay(lio: Lio, scans: list[LidarScan], samples: list[ImuSample]) -> list[Odometry | Dropped]:
+    """Everything in order of arrival: a scan comes when a tenth of a second has passed since its stamp."""
+    results, waiting = [], list(samples)
+    for one in scans:
+        while waiting and waiting[0].stamp_ns <= one.stamp_ns + 10**8:
+            lio.on_imu(waiting.pop(0))
+        results.append(lio.on_scan(one))
+    return results
+
+
+def errors_m(results: list[Odometry | Dropped]) -> np.ndarray:
+    """(N,) how far off the motion since the first result is, for every scan that was not dropped."""
+    kept = [one for one in results if isinstance(one, Odometry)]
+    truth = [drive(one.stamp_ns * 1e-9) for one in kept]
+    motions = [(se3.inverse(truth[0]) @ T, se3.inverse(kept[0].T_odom_base) @ one.T_odom_base) for T, one in zip(truth, kept)]
+    return np.array([se3.distance(expected, estimate)[0] for expected, estimate in motions])

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from box_world import drive, imu, scan, street
+from box_world import drive, errors_m, imu, replay, scan, street
 
 from bev_loc.config import OdometryConfig
-from bev_loc.geometry import se3
 from bev_loc.odometry.lio import Lio
 from bev_loc.odometry.state import STANDARD_GRAVITY_M_S2
 from bev_loc.records import Dropped, ImuSample, LidarScan, Odometry
@@ -17,24 +16,7 @@ COUNT = 60
 
 
 def run(scans: list[LidarScan], samples: list[ImuSample]) -> list[Odometry | Dropped]:
-    lio, results, waiting = Lio(OdometryConfig()), [], list(samples)
-    for one in scans:
-        while waiting and waiting[0].stamp_ns <= one.stamp_ns + 10**8:
-            lio.on_imu(waiting.pop(0))
-        results.append(lio.on_scan(one))
-    return results
-
-
-def errors_m(results: list[Odometry | Dropped]) -> np.ndarray:
-    """(N,) position errors against the drive from the first result on."""
-    kept = [result for result in results if isinstance(result, Odometry)]
-    truth = [drive(result.stamp_ns * 1e-9) for result in kept]
-    return np.array(
-        [
-            se3.distance(se3.inverse(truth[0]) @ T, se3.inverse(kept[0].T_odom_base) @ result.T_odom_base)[0]
-            for T, result in zip(truth, kept)
-        ]
-    )
+    return replay(Lio(OdometryConfig()), scans, samples)
 
 
 def some_points(one: LidarScan, keep: np.ndarray) -> LidarScan:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from box_world import drive, imu, scan, street
+from box_world import drive, errors_m, imu, replay, scan, street
 
 from bev_loc.config import OdometryConfig
 from bev_loc.geometry import se3
@@ -110,24 +110,11 @@ def samples() -> list[ImuSample]:
 
 def run(sweeps: list[LidarScan], samples: list[ImuSample]) -> tuple[np.ndarray, list[str], Lio]:
     """Position errors (N,), reasons, and the odometry."""
-    lio = Lio(OdometryConfig())
-    errors, reasons, waiting = [], [], list(samples)
-    first = None
-    for one in sweeps:
-        end_ns = one.stamp_ns + 10**8
-        while waiting and waiting[0].stamp_ns <= end_ns:
-            lio.on_imu(waiting.pop(0))
-        result = lio.on_scan(one)
-        if isinstance(result, Dropped):
-            reasons.append(result.kind)
-            continue
-        reasons += result.health.reasons
-        truth = drive(result.stamp_ns * 1e-9)
-        first = first if first is not None else (truth, result.T_odom_base)
-        expected = se3.inverse(first[0]) @ truth
-        estimate = se3.inverse(first[1]) @ result.T_odom_base
-        errors.append(np.linalg.norm(expected[:3, 3] - estimate[:3, 3]))
-    return np.array(errors), reasons, lio
+    lio, reasons = Lio(OdometryConfig()), []
+    results = replay(lio, sweeps, samples)
+    for result in results:
+        reasons += [result.kind] if isinstance(result, Dropped) else result.health.reasons
+    return errors_m(results), reasons, lio
 
 
 def test_the_filter_starts_and_follows_the_drive(sweeps: list[LidarScan], samples: list[ImuSample]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from box_world import drive, scan, street
+from box_world import drive, errors_m, replay, scan, street
 
 from bev_loc.config import OdometryConfig
 from bev_loc.geometry import se3, so3
@@ -13,16 +13,7 @@ from bev_loc.records import Dropped, ImuSample, LidarScan, Odometry
 
 
 def run(scans: list[LidarScan], **settings: object) -> list[Odometry | Dropped]:
-    lio = Lio(OdometryConfig(**settings))
-    return [lio.on_scan(one) for one in scans]
-
-
-def errors_m(results: list[Odometry]) -> np.ndarray:
-    """(N,) position errors against the drive, both started at the first pose."""
-    truth = np.array([drive(result.stamp_ns * 1e-9) for result in results])
-    relative = np.array([se3.inverse(truth[0]) @ T for T in truth])
-    estimate = np.array([se3.inverse(results[0].T_odom_base) @ result.T_odom_base for result in results])
-    return np.linalg.norm(relative[:, :3, 3] - estimate[:, :3, 3], axis=1)
+    return replay(Lio(OdometryConfig(**settings)), scans, [])
 
 
 def test_a_drive_with_acceleration_and_bumps_is_followed_within_a_decimetre(sweeps: list[LidarScan]) -> None:
