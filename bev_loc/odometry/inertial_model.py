@@ -7,7 +7,7 @@ import numpy as np
 from ..clouds.deskew import knot_table
 from ..geometry import se3
 from .imu_buffer import ImuBuffer
-from .poses import Pose, attitudes
+from .poses import Pose, attitudes, velocity
 from .propagate import ImuNoise, Propagation, Readings, propagate
 from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState
 from .sweep import ConstantTwist, Measured
@@ -82,12 +82,12 @@ class InertialModel:
             return
         first, before, last = self._poses[0], self._poses[-2], self._poses[-1]
         resting = self._buffer.rest(stamp_ns)
-        v_end = _velocity(before, last)
-        if resting is not None and np.linalg.norm(_velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
+        v_end = velocity(before, last)
+        if resting is not None and np.linalg.norm(velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
             gravity = -T_odom_body[:3, :3] @ resting.acc_m_s2.mean(0)
             self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA)
         elif len(self._poses) == _START_POSES:
-            gravity = self._gravity_in_motion(_velocity(first, self._poses[1]), v_end)
+            gravity = self._gravity_in_motion(velocity(first, self._poses[1]), v_end)
             if gravity is not None:
                 self._start(last, v_end, gravity, resting, _START_SIGMA)
 
@@ -101,8 +101,7 @@ class InertialModel:
         readings = self._buffer.between(begin_ns, end_ns, np.zeros(3))
         if readings is None or readings.missing.any():
             return None
-        middles_ns = begin_ns + (np.cumsum(readings.durations_s) - 0.5 * readings.durations_s) * 1e9
-        R_odom_body = attitudes(self._poses, middles_ns)
+        R_odom_body = attitudes(self._poses, readings.middles_ns(begin_ns))
         gained = np.einsum("kij,kj,k->i", R_odom_body, readings.acc_m_s2, readings.durations_s)
         return (v_end - v_begin - gained) / readings.durations_s.sum()
 
@@ -122,7 +121,3 @@ class InertialModel:
         self._covariance = np.zeros((DIMENSION, DIMENSION))
         for part, sigma in sigmas:
             self._covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
-
-
-def _velocity(a: Pose, b: Pose) -> np.ndarray:
-    return (b.T_odom_body[:3, 3] - a.T_odom_body[:3, 3]) / ((b.stamp_ns - a.stamp_ns) * 1e-9)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..geometry import so3
 from .imu_buffer import ImuBuffer
-from .poses import Pose, attitudes
+from .poses import Pose, attitudes, velocity
 
 WRONG = "imu mounting contradicts the scans"
 _WINDOW = 10  # poses of one comparison
@@ -61,10 +61,9 @@ class MountingCheck:
     def _speed(self, poses: list[Pose], buffer: ImuBuffer, gravity_odom: np.ndarray) -> Rows:
         begin, end = poses[1].stamp_ns, poses[-2].stamp_ns
         readings = buffer.between(begin, end, np.zeros(3))
-        middles_ns = begin + (np.cumsum(readings.durations_s) - 0.5 * readings.durations_s) * 1e9
         R_odom_begin = poses[1].T_odom_body[:3, :3]
-        gained = _velocity(poses[-3], poses[-1]) - _velocity(poses[0], poses[2])
-        R_begin_t = R_odom_begin.T @ attitudes(poses, middles_ns)
+        gained = velocity(poses[-3], poses[-1]) - velocity(poses[0], poses[2])
+        R_begin_t = R_odom_begin.T @ attitudes(poses, readings.middles_ns(begin))
         return speed_rows(gained, R_odom_begin, R_begin_t, readings.acc_m_s2, readings.durations_s, gravity_odom)
 
     def _take(self, rows: Rows, sigma: float) -> None:
@@ -114,7 +113,3 @@ def speed_rows(
     jacobian[:, 6:9] = -np.einsum("kij,k->ij", R_begin_t, durations_s)
     jacobian[:, 9:12] = total_s * R_odom_begin.T
     return Rows(jacobian=jacobian, values=R_odom_begin.T @ (gained_odom - total_s * gravity_odom) - felt)
-
-
-def _velocity(a: Pose, b: Pose) -> np.ndarray:
-    return (b.T_odom_body[:3, 3] - a.T_odom_body[:3, 3]) / ((b.stamp_ns - a.stamp_ns) * 1e-9)

@@ -1,4 +1,4 @@
-"""Registered poses and when; attitudes between them."""
+"""Registered poses and when; velocities and attitudes between them."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,16 @@ class Pose:
     """A registered pose of the body and when."""
 
     stamp_ns: int
-    T_odom_body: np.ndarray
+    T_odom_body: np.ndarray  # (4, 4)
+
+
+def velocity(a: Pose, b: Pose) -> np.ndarray:
+    """(3,) mean velocity of the body's origin from one pose to the other in odom axes, m/s."""
+    return (b.T_odom_body[:3, 3] - a.T_odom_body[:3, 3]) / ((b.stamp_ns - a.stamp_ns) * 1e-9)
 
 
 def attitudes(poses: list[Pose], stamps_ns: np.ndarray) -> np.ndarray:
-    """(K, 3, 3) attitudes at stamps between the poses."""
+    """(K, 3, 3) attitudes R_odom_body at (K,) stamps between the poses."""
     stamps = np.array([pose.stamp_ns for pose in poses])
     after = np.clip(np.searchsorted(stamps, stamps_ns), 1, len(poses) - 1)
     shares = (stamps_ns - stamps[after - 1]) / (stamps[after] - stamps[after - 1])

@@ -34,6 +34,10 @@ class Readings:
         """(3,) rad/s over the whole interval."""
         return self.durations_s @ self.gyro_rad_s / self.durations_s.sum()
 
+    def middles_ns(self, begin_ns: int) -> np.ndarray:
+        """(K,) stamps of the pieces' middles, the first piece beginning at `begin_ns`."""
+        return begin_ns + (np.cumsum(self.durations_s) - 0.5 * self.durations_s) * 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Propagation:

@@ -64,7 +64,6 @@ class Registration:
             degenerate_directions=0,
         )
 
-
     def fit(self) -> float:
         """Matches, each weighed by how near to its plane they lie on average."""
         return self.matches / (1.0 + (self.rmse_m / _KERNEL_M) ** 2) if self.matches else 0.0
