@@ -12,6 +12,7 @@ WRONG = "imu mounting contradicts the scans"
 _WINDOW = 10  # poses of one comparison
 _TURN_SIGMA_RAD, _SPEED_SIGMA_M_S = 1.5e-3, 0.04  # of what two scans, and the poses of a window, say
 _PRIOR_SIGMAS = np.repeat([0.3, 0.02, 0.3, 1.0], 3)  # rad, rad/s, m/s^2, m/s^2
+_UNEVEN = 1.5  # times the usual interval between poses: a scan is missing, and a mean velocity holds at no pose
 _KEPT = 0.98  # of what is known, from one window to the next
 _WRONG_RAD, _SURE = np.deg2rad(2.5), 4.0  # the smallest turn that is said, and in deviations
 
@@ -41,11 +42,14 @@ class MountingCheck:
         self._poses = []
 
     def add(self, pose: Pose, buffer: ImuBuffer, gravity_odom: np.ndarray) -> None:
-        """Take a registered pose of the body; every window of them is compared with the samples over it."""
+        """Take a registered pose of the body; every even window of them is compared with the samples over it."""
         self._poses.append(pose)
         if len(self._poses) < _WINDOW:
             return
         poses, self._poses = self._poses, self._poses[-1:]
+        intervals_ns = np.diff([one.stamp_ns for one in poses])
+        if intervals_ns.max() > _UNEVEN * np.median(intervals_ns):
+            return
         inside = buffer.between(poses[0].stamp_ns, poses[-1].stamp_ns, np.zeros(3))
         if inside is None or inside.missing.any():
             return

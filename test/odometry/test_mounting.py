@@ -1,5 +1,6 @@
 """A wrong IMU mounting is found out and said; a right one never is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -48,13 +49,15 @@ def test_the_equations_are_those_of_central_differences() -> None:
     assert np.allclose(speed.values, expected)
 
 
-def checked(samples: list[ImuSample]) -> MountingCheck:
+def checked(samples: list[ImuSample], missing: Callable[[int], bool] = lambda k: False) -> MountingCheck:
     """After twenty seconds of the drive, its poses known to half a centimetre."""
     rng, buffer, check = np.random.default_rng(1), ImuBuffer(), MountingCheck()
     for sample in samples:
         buffer.add(sample)
     for k in range(200):
         noise = np.concatenate([rng.normal(0, 5e-4, 3), rng.normal(0, 5e-3, 3)])
+        if missing(k):
+            continue
         check.add(Pose(stamp_ns=k * 10**8, T_odom_body=drive(0.1 * k) @ se3.exp(noise)), buffer, GRAVITY)
     return check
 
@@ -73,6 +76,14 @@ def test_a_right_mounting_and_one_off_by_a_degree_pass() -> None:
         assert not checked(imu(-0.2, 20.2, noise=np.random.default_rng(seed))).wrong()
     slightly = turned(imu(-0.2, 20.2, noise=np.random.default_rng(4)), np.array([0.0, 0.0, np.deg2rad(1.0)]))
     assert not checked(slightly).wrong()
+
+
+@pytest.mark.parametrize("end", [45, 60, 80])
+def test_holes_in_the_stream_of_scans_are_no_turn_of_the_imu(end: int) -> None:
+    """While the vehicle gains speed, the mean velocity over a hole is not that at the pose before it."""
+    samples = imu(-0.2, 20.2, noise=np.random.default_rng(4))
+    check = checked(samples, missing=lambda k: 9 < k <= 29 or k > end)
+    assert not check.wrong() and np.rad2deg(np.linalg.norm(check.turn())) < 2.5
 
 
 @pytest.mark.parametrize(("fault", "said"), [("", False), (",faults=extrinsic@0:5", True)], ids=["right", "five degrees"])
