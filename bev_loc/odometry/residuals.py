@@ -30,8 +30,7 @@ class PlaneMatches:
     """The planes found for each registered point; kept between iterations until searched again."""
 
     def __init__(self, shares: np.ndarray, rays: Rays = Rays()) -> None:
-        """shares: (N,) float32, how much of a change of the pose each point follows (see `linearise`).
-        """
+        """shares: (N,) float32, how much of a change of the pose each point follows (see `linearise`)."""
         self._shares = shares
         self._rays = rays
         self._planes = np.zeros((len(shares), 4))  # n, d with n @ p + d = 0; n = 0: none
@@ -86,7 +85,7 @@ def _find_planes(
             found < neighbours
             or not _fit_plane(found_points, planes[n])
             or not _spans(found_points, planes[n], query, spread_m)
-            or _seen_as_line(found_points, origin, query, angle_2)
+            or (angle_2 > 0.0 and _seen_as_line(found_points, origin, query, angle_2))
         ):
             planes[n, :] = 0.0
 
