@@ -117,7 +117,9 @@ class Lio:
             if self._doubtful(result):
                 iterations, some = self._config.max_iterations, sweep.subset(thin)
                 result = best_of_many_starts(
-                    result, lambda begin: register(some, self._map, prediction, iterations, begin=begin)
+                    result,
+                    lambda begin: register(some, self._map, prediction, iterations, begin=begin),
+                    self._T_body_base[:3, :3],
                 )
         else:
             self._usual_interval_s = interval_s
