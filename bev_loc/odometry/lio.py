@@ -3,6 +3,9 @@
 An iterated error-state filter carries the state from scan to scan; until it has started, constant velocity does.
 """
 
+from collections import deque
+from statistics import median_low
+
 import numpy as np
 
 from ..clouds import voxels
@@ -29,6 +32,7 @@ _MIN_MATCHES = 30
 _RESTART_AFTER = 10  # scans in a row without a fit
 _SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
 _SCANS_MISSING = 3.0  # times the usual interval, from which on it is said
+_USUAL_OF = 10  # intervals
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
 
 
@@ -61,7 +65,7 @@ class Lio:
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
         self._first_scan: FirstScan | None = None  # until the second tells how it moved
-        self._usual_interval_s = 0.0  # between scans; 0: none yet
+        self._intervals_s: deque[float] = deque(maxlen=_USUAL_OF)  # between the last scans
         self._spikes = 0  # of the gyro, said
         self._misfits = 0
         self._match_share = 0.0  # of the points registered last
@@ -112,7 +116,9 @@ class Lio:
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
         prediction, reasons = self._predict(stamp_ns), ()
         result = self._register(sweep, thin, prediction)
-        if interval_s > _SCANS_MISSING * self._usual_interval_s > 0.0:
+        missing = len(self._intervals_s) and interval_s > _SCANS_MISSING * median_low(self._intervals_s)
+        self._intervals_s.append(interval_s)
+        if missing:
             reasons += ("scans missing",)
             if self._doubtful(result):
                 iterations, some = self._config.max_iterations, sweep.subset(thin)
@@ -121,8 +127,6 @@ class Lio:
                     lambda begin: register(some, self._map, prediction, iterations, begin=begin),
                     self._T_body_base[:3, :3],
                 )
-        else:
-            self._usual_interval_s = interval_s
         if self._imu.spikes > self._spikes:
             self._spikes = self._imu.spikes
             self._mounting.forget_poses()

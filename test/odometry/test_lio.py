@@ -54,6 +54,11 @@ def test_a_start_at_motorway_speed_is_caught_by_the_second_scan() -> None:
     assert abs(np.linalg.norm(results[2].T_odom_base[:3, 3]) - 5.0) < 0.1
 
 
+def test_scans_that_come_less_often_from_now_on_are_missing_only_until_that_is_usual(sweeps: list[LidarScan]) -> None:
+    reasons = [result.health.reasons for result in run([*sweeps[:12], *sweeps[12::4]])]
+    assert ("scans missing",) in reasons and reasons[-4:] == [()] * 4
+
+
 def test_a_lidar_mounted_aside_gives_the_motion_of_the_base(sweeps: list[LidarScan]) -> None:
     T_base_lidar = se3.from_xyz_rpy((1.0, 0.3, 0.5, 0.0, 0.0, np.pi / 2))
     lio = Lio(OdometryConfig(), T_base_lidar=T_base_lidar)
