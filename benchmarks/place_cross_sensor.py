@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 
 from bev_loc.config import BevConfig, PlaceConfig, VerifyConfig  # noqa: E402
 from bev_loc.evaluation import corruptions  # noqa: E402
-from bev_loc.evaluation.bev_folder import GREY_PER_COUNT, to_image  # noqa: E402
+from bev_loc.evaluation.bev_folder import to_image, to_picture  # noqa: E402
 from bev_loc.evaluation.image_match import ImageFeatures, ImageMatcher  # noqa: E402
 from bev_loc.evaluation.retrieval import fitness  # noqa: E402
 from bev_loc.evaluation.simulated_images import drive_along  # noqa: E402
@@ -65,7 +65,7 @@ def _pictures(description: str, spacing_m: float, cache: Path | None) -> tuple[n
         with np.load(file) as stored:
             return stored["pictures"], stored["T_world"]
     seen = drive_along(description, spacing_m, WIDE)
-    pictures = np.stack([np.rint(place.image.counts * GREY_PER_COUNT).astype(np.uint8) for place in seen])
+    pictures = np.stack([to_picture(place.image.counts) for place in seen])
     T_world = np.stack([place.T_world_level for place in seen])
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def main() -> int:
     arguments = parser.parse_args()
     describers: dict[str, Describer] = {name: make_describer(PlaceConfig(descriptor=name), GRID) for name in arguments.descriptors}
     if arguments.published:
-        describers["REIN" if arguments.checkpoint else "REIN, untrained"] = _published(arguments.checkpoint)
+        describers["REIN" if arguments.checkpoint else "REIN, untrained"] = _Published(arguments.checkpoint)
     matcher = None if arguments.no_pose else ImageMatcher(GRID, VerifyConfig())
     hits: dict[str, dict[str, list[tuple[bool, bool, bool]]]] = {}
     for world in WORLDS[: arguments.worlds]:
@@ -170,10 +170,6 @@ class _Published:
         grey = np.float32(255.0 / 256.0 / max(int(image.counts.max()), 1)) * image.counts.astype(np.float32)
         with torch.inference_mode():
             return self._network(torch.from_numpy(grey)[None, None])[0].numpy()
-
-
-def _published(checkpoint: str) -> Describer:
-    return _Published(checkpoint)
 
 
 if __name__ == "__main__":

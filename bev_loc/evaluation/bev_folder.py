@@ -52,6 +52,11 @@ def to_image(picture: np.ndarray) -> BevImage:
     return BevImage(counts=counts, mean_height_m=np.full(counts.shape, np.nan, np.float32))
 
 
+def to_picture(counts: np.ndarray) -> np.ndarray:
+    """(S, S) uint8 grey of counts, as `to_image` reads them."""
+    return np.rint(counts * GREY_PER_COUNT).astype(np.uint8)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """A file, in a folder that is made if need be; OutputError when that cannot be."""
     try:

@@ -1,13 +1,15 @@
 """Describers with learned weights: parts of a descriptor, each projected, and left out where the image cannot support it."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ..bev.grid import middle_px
 from ..config import BevConfig
-from ..errors import ConfigError, DependencyError
+from ..errors import ConfigError
 from ..records import BevImage
 from . import projection, spectral
-from .structure import MOST_COUNT
+from .ring_network import open_network, rings
 
 SPECTRAL_PARTS = ("whole", "inner", "presence")  # of spectral.PARTS
 BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 511 in all
@@ -16,8 +18,8 @@ BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 511 in
 class Learned:
     """Spectral parts, rings of the equivariant REIN, or both ("fused")."""
 
-    def __init__(self, kind: str, bev: BevConfig) -> None:
-        """`kind`: spectral, rein or fused. ConfigError for a grid that the weights do not fit."""
+    def __init__(self, kind: str, bev: BevConfig, network: Path = projection.NETWORK) -> None:
+        """`kind`: spectral, rein or fused; `network` makes the rings. ConfigError for a grid that the weights do not fit."""
         if bev.cell_m != spectral.CELL_M:
             raise ConfigError(
                 f"place.descriptor={kind} was trained on cells of {spectral.CELL_M} m, the grid has cells of {bev.cell_m} m; "
@@ -25,15 +27,15 @@ class Learned:
             )
         self._beyond_px = middle_px(bev) - spectral.MIDDLE_PX
         weights = projection.shipped()
-        rings = [name for name in weights if name not in SPECTRAL_PARTS]
+        ring_parts = [name for name in weights if name not in SPECTRAL_PARTS]
         self._spectral = [weights[name] for name in SPECTRAL_PARTS] if kind != "rein" else []
         if kind == "fused":
             self._spectral = [part.first(count) for part, count in zip(self._spectral, BESIDE_RINGS)]
-        self._rings = [weights[name] for name in rings] if kind != "spectral" else []
-        files = (projection.NETWORK,) if self._rings else ()
+        self._rings = [weights[name] for name in ring_parts] if kind != "spectral" else []
+        files = (network,) if self._rings else ()
         self.name = f"{kind}-{projection.weights_hash((*self._spectral, *self._rings), *files)}"
         self.dimension = sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))
-        self._session = _session() if self._rings else None
+        self._network = open_network(network) if self._rings else None
 
     def describe(self, image: BevImage) -> np.ndarray:
         """(dimension,) float32 of unit length; zeros for an empty image."""
@@ -41,9 +43,8 @@ class Learned:
         pieces: list[np.ndarray] = []
         if self._spectral:
             pieces += [_weighted(vector, learned) for vector, learned in zip(spectral.describe(counts), self._spectral)]
-        if self._session is not None:
-            rings = self._session.run(None, {"structure": np.minimum(counts / np.float32(MOST_COUNT), np.float32(1.0))[None, None]})[0][0]
-            pieces += [_weighted(vector, learned) for vector, learned in zip(rings, self._rings)]
+        if self._network is not None:
+            pieces += [_weighted(vector, learned) for vector, learned in zip(rings(self._network, counts), self._rings)]
         descriptor = np.concatenate(pieces).astype(np.float32)
         length = np.linalg.norm(descriptor)
         return descriptor / length if length > 0 else descriptor
@@ -61,17 +62,3 @@ def _weighted(vector: np.ndarray, learned: projection.Projection) -> np.ndarray:
     if not vector.any():
         return np.zeros(learned.basis.shape[1], np.float32)
     return learned(vector) * np.float32(np.sqrt(learned.weight))
-
-
-def _session():
-    try:
-        import onnxruntime
-    except ImportError:
-        raise DependencyError(
-            "learned place descriptors need onnxruntime: pip install 'onnxruntime>=1.17', "
-            "or set place.descriptor=spectral"
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # two threads gain little and starve the odometry
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(projection.NETWORK), options, providers=["CPUExecutionProvider"])

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from ..errors import DependencyError
 
@@ -45,11 +44,3 @@ class _Calibration:
 
     def set_range(self, start_index: int, end_index: int) -> None:
         """Not for parts: all inputs are one range."""
-
-
-def session(model: Path) -> onnxruntime.InferenceSession:
-    """The network, ready to run on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
-from ..evaluation.bev_folder import GRID
 from ..place import spectral
 from ..place.learned import SPECTRAL_PARTS
 from ..place.rein_cyclic import CyclicRein
+from ..place.ring_network import open_network, rings
 from . import place_data, place_projection
 from .place_batches import PlaceBatches
 from .place_data import PlaceData
@@ -63,20 +63,10 @@ def project(data: PlaceData, model: Path | None, seed: int) -> dict[str, np.ndar
     count = len(SPECTRAL_PARTS)
     learned = place_projection.learn(data, PROJECTED_EVERY, spectral.describe, list(LENGTHS[:count]), seed)
     if model is not None:
-        learned += place_projection.learn(data, PROJECTED_EVERY, _rings(model), list(LENGTHS[count:]), seed)
+        network = open_network(model, torch.get_num_threads())
+        learned += place_projection.learn(data, PROJECTED_EVERY, partial(rings, network), list(LENGTHS[count:]), seed)
     arrays: dict[str, np.ndarray] = {}
     for name, weight, (mean, basis) in zip(PARTS, WEIGHTS, learned):
         arrays |= {f"mean_{name}": mean.astype(np.float16), f"basis_{name}": basis.astype(np.float16),
                    f"weight_{name}": np.float64(weight)}  # fmt: skip
     return arrays
-
-
-def _rings(model: Path) -> Callable[[np.ndarray], np.ndarray]:
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
-
-    def rings(counts: np.ndarray) -> np.ndarray:
-        return session.run(None, {"structure": (counts / np.float32(GRID.max_count))[None, None]})[0][0]
-
-    return rings

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..config import BevConfig
 from ..errors import SourceError
-from ..evaluation.bev_folder import CELL_M, GREY_PER_COUNT, read_pictures, read_poses
+from ..evaluation.bev_folder import CELL_M, read_pictures, read_poses, to_picture
 
 WORLDS = ("town,seed=101", "campus,seed=102", "town,seed=103")  # benchmarks use other seeds
 LIDARS = ("hdl64", "vlp16", "os1-64", "livox")
@@ -68,8 +68,7 @@ def _simulated(description: str) -> tuple[np.ndarray, np.ndarray]:
     from ..evaluation.simulated_images import drive_along  # loads the ray caster
 
     seen = drive_along(description, SPACING_M, _GRID)
-    greys = [np.rint(place.image.counts * GREY_PER_COUNT).astype(np.uint8) for place in seen]
-    return np.stack(greys), np.stack([place.T_world_level[:2, 3] for place in seen])
+    return np.stack([to_picture(place.image.counts) for place in seen]), np.stack([place.T_world_level[:2, 3] for place in seen])
 
 
 def _fitted(pictures: np.ndarray, side: int) -> np.ndarray:

@@ -10,7 +10,8 @@ pytest.importorskip("onnx", reason="onnx absent: pip install 'bev_loc[train]'")
 
 from bev_loc.place import projection  # noqa: E402
 from bev_loc.place.rein_cyclic import SIDE_PX, CyclicRein  # noqa: E402
-from bev_loc.training.export_int8 import quantise, session  # noqa: E402
+from bev_loc.place.ring_network import INPUT, open_network  # noqa: E402
+from bev_loc.training.export_int8 import quantise  # noqa: E402
 from bev_loc.training.place_export import export  # noqa: E402
 
 
@@ -44,8 +45,8 @@ def network() -> CyclicRein:
 
 
 def _rings(model: Path, images: list[np.ndarray]) -> np.ndarray:
-    run = session(model)
-    return np.concatenate([run.run(None, {run.get_inputs()[0].name: image})[0] for image in images])
+    network = open_network(model)
+    return np.concatenate([network.run(None, {INPUT: image})[0] for image in images])
 
 
 def test_the_folded_network_gives_the_trained_ones_numbers(network, streets, tmp_path):
