@@ -15,8 +15,7 @@ from bev_loc.thread_environment import set_thread_environment
 
 set_thread_environment()  # before anything imports numpy
 
-import numpy as np  # noqa: E402
-from lio.figures import Figures, figures, mean  # noqa: E402
+from lio.figures import Figures, figures, mean, rms, word  # noqa: E402
 from lio.runs import is_kept, runs_of  # noqa: E402
 from lio.systems import edition  # noqa: E402
 from lio.worlds import KITTI, SIMULATED, drive_text  # noqa: E402
@@ -81,18 +80,6 @@ def report(world: str, found: dict[str, list[Figures]]) -> None:
     else:
         ratio = mean(found[AUTO], "ate_m") / mean(found[OFF], "ate_m")
         print(f"  -> ATE {ratio:.2f} of that without (asked: no loss, {NO_LOSS} at most): {word(ratio <= NO_LOSS)}")
-
-
-def rms(some: list[Figures], name: str) -> float:
-    """Over drives."""
-    values = np.array([getattr(one, name) for one in some])
-    values = values[np.isfinite(values)]
-    return float(np.sqrt(np.mean(values**2))) if len(values) else float("nan")
-
-
-def word(reached: bool) -> str:
-    """For a verdict."""
-    return "reached" if reached else "MISSED"
 
 
 if __name__ == "__main__":

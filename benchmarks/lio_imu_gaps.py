@@ -18,6 +18,7 @@ from bev_loc.thread_environment import set_thread_environment
 set_thread_environment()  # before anything imports numpy
 
 import numpy as np  # noqa: E402
+from lio.figures import word  # noqa: E402
 
 from bev_loc.config import OdometryConfig  # noqa: E402
 from bev_loc.geometry import se3  # noqa: E402
@@ -71,7 +72,7 @@ def main() -> int:
         flush=True,
     )
     grown = [through(simulation, scanner, config, gap, arguments.scans_missing) for gap in inner]
-    print(f"worst growth over a gap {max(grown):.3f} m (asked: below {ALLOWED_M:g}): {'reached' if max(grown) < ALLOWED_M else 'MISSED'}")
+    print(f"worst growth over a gap {max(grown):.3f} m (asked: below {ALLOWED_M:g}): {word(max(grown) < ALLOWED_M)}")
     return 0
 
 

@@ -22,6 +22,7 @@ from bev_loc.thread_environment import set_thread_environment
 set_thread_environment()  # before anything imports numpy
 
 import numpy as np  # noqa: E402
+from lio.figures import word  # noqa: E402
 from lio.systems import PEERS, SYSTEMS, Setup, missing_peers  # noqa: E402
 
 from bev_loc.records import ImuSample, LidarScan  # noqa: E402
@@ -62,7 +63,7 @@ def main() -> int:
             f"  {name:17s} {medians[name]:6.1f} ms CPU ({min(spread):.1f} to {max(spread):.1f}), KISS-ICP takes {ratio:5.2f} times as long"
         )
         if name in ASKED:
-            line += f" (asked: {ASKED[name]:g}: {'reached' if ratio >= ASKED[name] else 'MISSED'})"
+            line += f" (asked: {ASKED[name]:g}: {word(ratio >= ASKED[name])})"
         print(line)
     for name in ASKED:
         import_s, first_s = (max(one[key] for one in found[name]) for key in ("import_s", "first_s"))

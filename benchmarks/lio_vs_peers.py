@@ -21,7 +21,7 @@ from bev_loc.thread_environment import set_thread_environment
 set_thread_environment()  # before anything imports numpy
 
 import numpy as np  # noqa: E402
-from lio.figures import Figures, figures, mean  # noqa: E402
+from lio.figures import Figures, figures, mean, word  # noqa: E402
 from lio.runs import is_kept, runs_of  # noqa: E402
 from lio.systems import OURS, PEERS, SYSTEMS, edition, missing_peers  # noqa: E402
 from lio.worlds import KITTI, SIMULATED, DriveText, drive_text  # noqa: E402
@@ -136,7 +136,7 @@ def _verdict(world: str, found: dict[str, list[Figures]]) -> str:
     lost = sum(one.diverged for one in ours)
     if world in OPEN_WORLDS:
         worst = 100 * max(one.end_m / one.path_m for one in ours)
-        said = [f"error at the end at most {worst:.3f} % of the path (asked: {END_PERCENT:g}): {_word(worst <= END_PERCENT)}"]
+        said = [f"error at the end at most {worst:.3f} % of the path (asked: {END_PERCENT:g}): {word(worst <= END_PERCENT)}"]
     else:
         said = []
         for key, what in (("ate_m", "ATE"), ("kitti_percent", "segments")):
@@ -144,12 +144,8 @@ def _verdict(world: str, found: dict[str, list[Figures]]) -> str:
             share = 100 / mean(ours, "path_m") if key == "ate_m" else 1.0
             small = mean(ours, key) * share < NEGLIGIBLE_PERCENT and best * share < NEGLIGIBLE_PERCENT
             ratio = mean(ours, key) / best
-            said.append(f"{what} {ratio:.2f} of the better peer's (asked: {RATIO}, or both below 0.1 %): {_word(ratio <= RATIO or small)}")
-    return "  -> " + "; ".join([*said, f"lost {lost} of {len(ours)}: {_word(lost == 0)}"])
-
-
-def _word(reached: bool) -> str:
-    return "reached" if reached else "MISSED"
+            said.append(f"{what} {ratio:.2f} of the better peer's (asked: {RATIO}, or both below 0.1 %): {word(ratio <= RATIO or small)}")
+    return "  -> " + "; ".join([*said, f"lost {lost} of {len(ours)}: {word(lost == 0)}"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Figures of a run against the truth, and their means over seeds."""
+"""Figures of a run against the truth, their means over seeds, and verdicts on them."""
 
 from dataclasses import dataclass
 
@@ -53,16 +53,33 @@ def figures(run: KeptRun) -> Figures:
         path_m=errors.path_length_m, ate_m=errors.ate_rmse_m,
         kitti_percent=nan if errors.kitti_translation_percent is None else errors.kitti_translation_percent,
         kitti_deg_per_m=nan if errors.kitti_rotation_deg_per_m is None else errors.kitti_rotation_deg_per_m,
-        end_m=float(off_m[-1]), worst_m=float(off_m.max()), along_percent=_rms(drift[:, 0]), across_percent=_rms(drift[:, 1]),
+        end_m=float(off_m[-1]), worst_m=float(off_m.max()),
+        along_percent=root_mean_square(drift[:, 0]), across_percent=root_mean_square(drift[:, 1]),
         ms=float(np.median(run.ms)), poses=len(estimated), scans=run.scans, failed=bool(run.failure),
     )  # fmt: skip
 
 
 def mean(some: list[Figures], name: str) -> float:
     """The mean of one figure over runs; NaN when none has it."""
-    values = [value for one in some if np.isfinite(value := getattr(one, name))]
-    return float(np.mean(values)) if values else float("nan")
+    values = _finite(some, name)
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
-def _rms(values: np.ndarray) -> float:
+def rms(some: list[Figures], name: str) -> float:
+    """The root of the mean square of one figure over runs; NaN when none has it."""
+    return root_mean_square(_finite(some, name))
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Of (N,) values; NaN of none."""
     return float(np.sqrt(np.mean(values**2))) if len(values) else float("nan")
+
+
+def word(reached: bool) -> str:
+    """For a verdict."""
+    return "reached" if reached else "MISSED"
+
+
+def _finite(some: list[Figures], name: str) -> np.ndarray:
+    values = np.array([getattr(one, name) for one in some])
+    return values[np.isfinite(values)]
