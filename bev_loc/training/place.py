@@ -1,5 +1,6 @@
 """Training of the shipped place descriptor: data in one file, network, export, projections. Each stage writes one file."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..errors import OutputError
 from ..place import spectral
 from ..place.learned import SPECTRAL_PARTS
 from ..place.rein_cyclic import CyclicRein
@@ -40,9 +42,13 @@ class PlaceOptions:
 
 
 def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
-    """Writes and returns the files of weights; a run that was cut short goes on where it stopped."""
+    """Writes and returns the files of weights; a run that was cut short goes on where it stopped.
+
+    OutputError when the folder has the stages of a run with other options.
+    """
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
+    _same_as_begun(options)
     packed, model, projection = (options.out / name for name in ("training_set.npz", "rein_cyclic.onnx", "projection.npz"))
     if not packed.exists():
         place_data.gather(options.images, options.poses, options.frames, options.worlds, say).save(packed)
@@ -56,6 +62,23 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
     say("learning the projections")
     np.savez(projection, **project(data, model if options.network else None, options.training.seed))
     return [model, projection] if options.network else [projection]
+
+
+def _same_as_begun(options: PlaceOptions) -> None:
+    """Kept stages are taken up by a run that would make the same ones, and by no other."""
+    training = options.training
+    asked = {
+        "images": str(options.images.resolve()), "poses": str(options.poses.resolve()), "frames": options.frames,
+        "worlds": options.worlds, "steps": training.steps, "peak_rate": training.peak_rate, "seed": training.seed,
+    }  # fmt: skip
+    file = options.out / "options.json"
+    if not file.exists():
+        file.write_text(json.dumps(asked, indent=1) + "\n")
+        return
+    begun = json.loads(file.read_text())
+    other = [f"{key}={begun.get(key)}, not {value}" for key, value in asked.items() if begun.get(key) != value]
+    if other:
+        raise OutputError(f"{options.out}: was begun with {'; '.join(other)}; name another folder, or delete this one")
 
 
 def project(data: PlaceData, model: Path | None, seed: int) -> dict[str, np.ndarray]:

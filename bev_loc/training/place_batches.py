@@ -69,7 +69,8 @@ class PlaceBatches:
         likeness = rows @ rows.T
         for n, position_m in enumerate(self._positions_m):
             likeness[n, np.linalg.norm(self._positions_m - position_m, axis=1) < LOOKALIKE_GAP_M] = -np.inf
-        return np.argpartition(-likeness, LOOKALIKES, axis=1)[:, :LOOKALIKES]
+        count = min(LOOKALIKES, len(likeness) - 1)
+        return np.argpartition(-likeness, count, axis=1)[:, :count]
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:

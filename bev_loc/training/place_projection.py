@@ -25,7 +25,7 @@ def learn(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Mean (L,) and basis (L, length) of every part; `parts_of` makes (P, L) parts, zero when unseen, of counts.
 
-    Learned from every so-manieth picture.
+    Learned from one picture of `every`.
     """
     clean, changes, turns = [], [], []
     for n in range(0, len(data.pictures), every):

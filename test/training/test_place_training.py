@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
 
-from bev_loc.errors import SourceError  # noqa: E402
+from bev_loc.errors import OutputError, SourceError  # noqa: E402
 from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
 from bev_loc.training.place import PlaceOptions, run  # noqa: E402
 from bev_loc.training.place_batches import SPOTS, VIEWS, ZONES, PlaceBatches  # noqa: E402
@@ -124,15 +124,17 @@ def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_fil
     poses[:, 0, 3] = 10.0 * np.arange(12)
     np.savetxt(tmp_path / "pose.txt", poses.reshape(12, 12))
 
-    def learned(name: str) -> bytes:
+    def learned(name: str, frames: int = 10) -> bytes:
         options = PlaceOptions(
-            images=tmp_path / "imgs", poses=tmp_path / "pose.txt", out=tmp_path / name, frames=10, worlds=0, threads=1,
+            images=tmp_path / "imgs", poses=tmp_path / "pose.txt", out=tmp_path / name, frames=frames, worlds=0, threads=1,
             network=False, training=PlaceTraining(),
         )  # fmt: skip
         [file] = run(options, lambda text: None)
         return file.read_bytes()
 
-    assert learned("one") == learned("two")
+    assert learned("one") == learned("two") == learned("one")
+    with pytest.raises(OutputError, match="frames=10, not 8"):
+        learned("one", frames=8)
     assert len(load(tmp_path / "one" / "training_set.npz").pictures) == 10
     with np.load(tmp_path / "one" / "projection.npz") as file:
         assert sorted(name for name in file.files if name.startswith("basis")) == ["basis_inner", "basis_presence", "basis_whole"]
