@@ -64,7 +64,7 @@ def test_a_replay_with_back_pressure_and_clock_loses_nothing(ros, tmp_path, reco
     ros.spin_until(lambda: statuses.count("localization_node", "processed") == len(odometry) >= SCANS - 1, "every pose in the map")
 
     ticks = [stamp_ns(tick.clock) for tick in clock]
-    assert ticks == sorted(ticks) and ticks[-1] - ticks[0] > (SCANS - 2) * PERIOD_NS
+    assert ticks == sorted(ticks) and ticks[-1] >= stamp_ns(odometry[-1].header.stamp)  # the first ones find nobody here yet
     T_first, T_last = (pose_matrix(m.pose.pose) for m in (odometry[0], odometry[-1]))
     driven_s = (stamp_ns(odometry[-1].header.stamp) - stamp_ns(odometry[0].header.stamp)) * 1e-9
     assert (T_last - T_first)[0, 3] == pytest.approx(SPEED_M_S * driven_s, abs=0.15)
