@@ -48,15 +48,19 @@ class PlaceIndex:
         self.extend([id], [descriptor])
 
     def extend(self, ids: Sequence[int], descriptors: Sequence[np.ndarray] | np.ndarray) -> None:
-        """Remembers N descriptors (D,), as `add` does; a hundred times as fast as one by one."""
+        """Remembers N descriptors (D,), as `add` does; a hundred times as fast as one by one.
+
+        Those before a descriptor of another length may be remembered already when it raises.
+        """
         seen: set[int] = set()
         for id in ids:
             if id in self._ids or id in seen:
                 raise BevLocError(f"keyframe ids in an index are unique, {id} came twice; remove the first one before")
             seen.add(id)
         for first in range(0, len(ids), _BATCH):
-            self._store(np.array(ids[first : first + _BATCH], np.int64), self._rows(descriptors[first : first + _BATCH]))
-        self._ids |= seen
+            batch = ids[first : first + _BATCH]
+            self._store(np.array(batch, np.int64), self._rows(descriptors[first : first + _BATCH]))
+            self._ids.update(batch)
         if self._lists is None and len(self) >= self._exact_below:
             self.rebuild()
 

@@ -4,6 +4,8 @@ The simulated part is there for what one drive cannot show: the same places from
 lane and direction, in another season, among other parked cars.
 """
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ def load(path: Path) -> PlaceData:
     try:
         with np.load(path) as file:
             return PlaceData(pictures=file["pictures"], positions_m=file["positions_m"], drives=file["drives"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise SourceError(f"{path}: cannot be read as a training set ({error}); delete it, and it is made again") from None
 
 

@@ -81,6 +81,16 @@ def test_one_by_one_and_all_at_once_give_the_same():
         assert at_once.search(-1, query, 5) == _filled(rows).search(-1, query, 5)
 
 
+def test_descriptors_stored_before_one_of_a_foreign_length_are_known_to_be_there():
+    rows = list(_descriptors(2 * SHARD_ROWS))
+    index = PlaceIndex(16)
+    with pytest.raises(BevLocError, match="length 16"):
+        index.extend(range(len(rows) + 1), [*rows, np.zeros(8, np.float32)])
+    assert len(index) == len(rows)
+    with pytest.raises(BevLocError, match="7 came twice"):
+        index.add(7, rows[7])
+
+
 @pytest.fixture(scope="module")
 def large() -> tuple[np.ndarray, PlaceIndex]:
     """Twice as many as an index that is exact below 5,000 searched one by one."""

@@ -109,9 +109,11 @@ def test_a_training_set_is_one_file(tmp_path):
     again = load(tmp_path / "set.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["set.npz"]
     np.testing.assert_array_equal(again.pictures, data.pictures)
-    (tmp_path / "set.npz").write_bytes(b"no archive")
-    with pytest.raises(SourceError, match="set.npz"):
-        load(tmp_path / "set.npz")
+    whole = (tmp_path / "set.npz").read_bytes()
+    for damaged in (b"no archive", b"", whole[: len(whole) // 2]):
+        (tmp_path / "set.npz").write_bytes(damaged)
+        with pytest.raises(SourceError, match="set.npz"):
+            load(tmp_path / "set.npz")
 
 
 def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_file(tmp_path):
