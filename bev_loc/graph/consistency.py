@@ -93,8 +93,12 @@ class ConsistencyGate:
 
     def _impossible(self, closure: Closure, graph: PoseGraph) -> bool:
         """Whether it lies where no odometry could have gone astray to: along a street that repeats itself."""
-        misfit, path_m = graph.misfit(closure), _loop_m(closure, graph)
-        return misfit is not None and path_m is not None and not self._within(misfit, _IMPOSSIBLE * path_m)
+        misfit = graph.misfit(closure)
+        if misfit is None:
+            return False
+        path_m = _loop_m(closure, graph)
+        path_m = _detour_m(closure, graph) if path_m is None else path_m
+        return path_m is not None and not self._within(misfit, _IMPOSSIBLE * path_m)
 
     def _within(self, distance: tuple[float, float], path_m: float) -> bool:
         """Whether metres and radians are explained by the odometry's error over `path_m`."""
@@ -118,6 +122,20 @@ def _loop_m(closure: Closure, graph: PoseGraph) -> float | None:
     """Driving between the two ends of a closure; None when they belong to different sessions."""
     query, match = graph.node(closure.query_id), graph.node(closure.match_id)
     return abs(query.path_m - match.path_m) if query.session == match.session else None
+
+
+def _detour_m(closure: Closure, graph: PoseGraph) -> float | None:
+    """Driving between the two ends of a closure of different sessions, over what joins these; None when too little does.
+
+    Of the keyframes whose closures join them the third nearest counts: two look-alikes that were believed at first
+    must not keep the right ones out.
+    """
+    nearest: dict[int, float] = {}
+    for joint in graph.closures:
+        gap_m = _gap_m(joint, closure, graph)
+        if joint.query_id != closure.query_id and gap_m < nearest.get(joint.query_id, float("inf")):
+            nearest[joint.query_id] = gap_m
+    return sorted(nearest.values())[_VOTERS - 1] if len(nearest) >= _VOTERS else None
 
 
 def _between(a: int, b: int, graph: PoseGraph) -> np.ndarray:

@@ -78,3 +78,32 @@ def test_closures_of_two_drives_are_compared_by_each_drives_own_odometry() -> No
         graph.add_keyframe(1000 + n, se3.from_se2(70.0, 0.0, 2.0) @ T, 1)
     assert not gate.offer(closure(1010, 10, np.eye(4)), graph).admitted
     assert len(gate.offer(closure(1011, 11, np.eye(4)), graph).admitted) == 2
+
+
+def two_drives(ahead_m: float) -> PoseGraph:
+    """The same straight road driven twice, 5 m a keyframe; ids of the second drive begin at 1000, and it is put so far ahead."""
+    road = [se3.from_se2(5.0 * n, 0.0, 0.0) for n in range(60)]
+    graph = graph_of(road)
+    graph.anchor(1, se3.from_se2(ahead_m, 0.0, 0.0))
+    for n, T in enumerate(road):
+        graph.add_keyframe(1000 + n, T, 1)
+    return graph
+
+
+def test_a_repeating_street_is_not_closed_between_drives_that_are_joined() -> None:
+    graph, gate = two_drives(ahead_m=0.0), ConsistencyGate(GraphConfig())
+    for n in range(4):
+        graph.add_closure(closure(1000 + n, n, np.eye(4)))
+    for n in range(20, 40):  # every place looks like the one 75 m before
+        refused = gate.offer(closure(1000 + n, n - 15, np.eye(4)), graph).refused
+        assert refused is not None and refused.reason == BEYOND_DRIFT
+    first, second = closure(1045, 45, np.eye(4)), closure(1046, 46, np.eye(4))
+    assert not gate.offer(first, graph).admitted and gate.offer(second, graph).admitted == (first, second)
+
+
+def test_two_look_alikes_that_joined_two_drives_do_not_keep_the_right_closures_out() -> None:
+    graph, gate = two_drives(ahead_m=100.0), ConsistencyGate(GraphConfig())
+    for n in (3, 4):
+        graph.add_closure(closure(1000 + n, n + 20, np.eye(4)))
+    right = [closure(1000 + n, n, np.eye(4)) for n in (7, 8, 9)]
+    assert [len(gate.offer(c, graph).admitted) for c in right] == [0, 2, 1]
