@@ -23,8 +23,7 @@ from .searching import Search
 from .stages import Stages
 from .standing_map import StandingMap
 from .tracking import MISFIT
-from .verify.reasons import UNREADABLE
-from .verify.verifier import Verifier, untried
+from .verify.verifier import Verifier
 
 _WATCH_S, _DOUBT_S = 1.0, 0.2  # between two looks at the map while the vehicle is where it thinks, and while that is in doubt
 RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
@@ -201,16 +200,15 @@ class Localizer:
         return tracked if self._hint is None else [self._hint, *tracked]
 
     def _verify(self, keyframe: Keyframe, candidates: list[Candidate]) -> tuple[Closure, ...]:
-        """What verification says of every candidate; those that a damaged map cannot show are refused."""
-        readable, closures = [], []
-        for candidate in candidates:
-            try:
-                self._keyframes.get(candidate.match_id)
-                readable.append(candidate)
-            except MapError:
-                closures.append(untried(candidate, UNREADABLE))
-        verified = self._verifier.verify_best(readable, keyframe, self._keyframes.get, self._keyframes.submap_kf)
-        return (*verified, *closures)
+        """What verification says of every candidate."""
+        return self._verifier.verify_best(candidates, keyframe, self._readable, self._keyframes.submap_kf)
+
+    def _readable(self, id: int) -> Keyframe | None:
+        """The keyframe, unless a damaged map cannot show it: then the candidate is refused."""
+        try:
+            return self._keyframes.get(id)
+        except MapError:
+            return None
 
     def _remember(self, odometry: Odometry, outcome: Outcome) -> None:
         keyframe = outcome.keyframe

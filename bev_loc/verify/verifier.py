@@ -42,41 +42,42 @@ class Verifier:
         self,
         candidates: list[Candidate],
         query: Keyframe,
-        keyframe: Callable[[int], Keyframe],
+        keyframe: Callable[[int], Keyframe | None],
         submap_kf: Callable[[int], np.ndarray],
     ) -> tuple[Closure, ...]:
         """Every candidate of one query, in their order; clouds only for the best few and until one is accepted.
 
-        Images that leave little doubt are followed by their clouds at once: what comes later is then not needed.
+        Images that leave little doubt are followed by their clouds at once: what comes later is then not needed, nor
+        read. `keyframe` gives a match by id, None where it cannot be read; `submap_kf` the (N, 3) points around it.
         """
         closures: list[Closure] = []
-        survivors: list[tuple[int, PlanarMatch]] = []
+        survivors: list[tuple[int, Keyframe, PlanarMatch]] = []
         registered, accepted = 0, False
 
-        def try_clouds(n: int, planar: PlanarMatch) -> bool:
-            match = keyframe(candidates[n].match_id)
+        def try_clouds(n: int, match: Keyframe, planar: PlanarMatch) -> bool:
             closures[n] = self._clouds.judge(closures[n], planar, query, match, submap_kf(match.id))
             return closures[n].accepted
 
         for n, candidate in enumerate(candidates):
-            if accepted:
-                closures.append(untried(candidate, reasons.NOT_NEEDED))
+            match = None if accepted else keyframe(candidate.match_id)
+            if match is None:
+                closures.append(_untried(candidate, reasons.NOT_NEEDED if accepted else reasons.UNREADABLE))
                 continue
-            closure, planar = self._compare_images(candidate, query, keyframe(candidate.match_id))
+            closure, planar = self._compare_images(candidate, query, match)
             closures.append(closure)
             if planar is None:
                 continue
             if self._convincing(closure) and registered < REGISTERED_AT_MOST:
                 registered += 1
-                accepted = try_clouds(n, planar)
+                accepted = try_clouds(n, match, planar)
             else:
-                survivors.append((n, planar))
-        for n, planar in sorted(survivors, key=lambda survivor: -closures[survivor[0]].score):
+                survivors.append((n, match, planar))
+        for n, match, planar in sorted(survivors, key=lambda survivor: -closures[survivor[0]].score):
             if accepted or registered >= REGISTERED_AT_MOST:
                 closures[n] = replace(closures[n], reason=reasons.NOT_NEEDED)
                 continue
             registered += 1
-            accepted = try_clouds(n, planar)
+            accepted = try_clouds(n, match, planar)
         return tuple(closures)
 
     def _convincing(self, closure: Closure) -> bool:
@@ -127,7 +128,7 @@ class Verifier:
         return agreeing(pairs.match_xy_m, pairs.query_xy_m, pose, self._verify.inlier_distance_m)
 
 
-def untried(candidate: Candidate, reason: str) -> Closure:
+def _untried(candidate: Candidate, reason: str) -> Closure:
     """What is said of a candidate that was not compared at all."""
     return Closure(
         query_id=candidate.query_id,
