@@ -19,7 +19,7 @@ from ..growing_map import GrowingMap
 from ..localizer import Localizer
 from ..maps.bundle import load_map
 from ..records import Step
-from ..sources.base import Item, Source
+from ..sources.base import Item, Source, mounting
 from ..sources.open import open_source
 from ..viz.recording import FILE as RERUN_FILE
 from ..viz.recording import Recording
@@ -78,8 +78,8 @@ class Session:
         known_map = load_map(map_path) if map_path else None
         localizer = Localizer(
             config,
-            T_base_lidar=_extrinsic(config.input.T_base_lidar, source.T_base_lidar),
-            T_base_imu=_extrinsic(config.input.T_base_imu, source.T_base_imu),
+            T_base_lidar=mounting(config.input.T_base_lidar, source.T_base_lidar),
+            T_base_imu=mounting(config.input.T_base_imu, source.T_base_imu),
             known_map=known_map,
             extend=extend,
             clock=time.perf_counter,
@@ -214,12 +214,6 @@ def _progress(total: int | None) -> tqdm:
     bar = tqdm(total=total, unit="scan", file=sys.stderr, mininterval=0.1 if seen else 5.0, dynamic_ncols=seen)
     bar.closures = 0
     return bar
-
-
-def _extrinsic(configured: tuple[float, ...], calibrated: np.ndarray | None) -> np.ndarray:
-    if configured:
-        return se3.from_xyz_rpy(configured)
-    return np.eye(4) if calibrated is None else calibrated
 
 
 def summary(fields: dict[str, Any]) -> str:

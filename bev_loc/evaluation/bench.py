@@ -8,12 +8,11 @@ import numpy as np
 
 from ..config import Config
 from ..errors import SourceError
-from ..geometry import se3
 from ..localizer import Localizer
 from ..place.describe import make_describer
 from ..place.index import PlaceIndex
 from ..records import ImuSample, LidarScan, Odometry, Step
-from ..sources.base import Item, Source, Truth
+from ..sources.base import Item, Source, Truth, mounting
 from . import bench_peers
 from .run_record import RunRecord, run_system
 
@@ -111,13 +110,8 @@ def measure(source: Source, config: Config, most_scans: int, clock: Callable[[],
 
 
 def _system(replay: Replay, config: Config, clock: Callable[[], float]) -> Localizer:
-    def mount(configured: tuple[float, ...], calibrated: np.ndarray | None) -> np.ndarray:
-        if configured:
-            return se3.from_xyz_rpy(configured)
-        return np.eye(4) if calibrated is None else calibrated
-
-    T_base_lidar = mount(config.input.T_base_lidar, replay.T_base_lidar)
-    return Localizer(config, T_base_lidar=T_base_lidar, T_base_imu=mount(config.input.T_base_imu, replay.T_base_imu), clock=clock)
+    T_base_lidar = mounting(config.input.T_base_lidar, replay.T_base_lidar)
+    return Localizer(config, T_base_lidar=T_base_lidar, T_base_imu=mounting(config.input.T_base_imu, replay.T_base_imu), clock=clock)
 
 
 def _first(items: list[Item]) -> list[Item]:

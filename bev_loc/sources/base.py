@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry
 
 Item = LidarScan | ImuSample | Odometry | Dropped
@@ -40,6 +41,13 @@ class Source(Protocol):
     def truth(self) -> Truth | None:
         """The recorded ground truth, None when there is none."""
         ...
+
+
+def mounting(configured: tuple[float, ...], calibrated: np.ndarray | None) -> np.ndarray:
+    """(4, 4) T_base_sensor: x y z roll pitch yaw as configured (metres, radians), else the source's own, else at the base."""
+    if configured:
+        return se3.from_xyz_rpy(configured)
+    return np.eye(4) if calibrated is None else calibrated
 
 
 def scan_end_ns(scan: LidarScan) -> int:
