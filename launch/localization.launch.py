@@ -16,6 +16,7 @@ from launch import LaunchContext, LaunchDescription
 SHARE = Path(__file__).resolve().parents[1]
 BOOLEAN = ["true", "false"]
 PRESETS = ["", "hdl64", "vlp16", "os1", "livox"]
+_COMPILING_S = 300.0  # the nodes compile for a minute or two the first time: a recording waits for them
 ARGUMENTS = (
     DeclareLaunchArgument(
         "source", default_value="live",
@@ -123,7 +124,7 @@ def nodes(context: LaunchContext) -> list[Node]:
     if not live:
         in_recording = {f"input.{name}_topic": topic for name, topic in topics.items() if topic}
         replay = {"source": given["source"], "rate": float(given["rate"]), "clock": sim_time}
-        started.append(node("source_node", replay | {"wait_for": "points cloud_deskewed"} | in_recording))
+        started.append(node("source_node", replay | {"wait_for": "points cloud_deskewed", "wait_s": _COMPILING_S} | in_recording))
     if given["lines"] == "true":
         started.append(node("line_node", {}, _camera(given["image_topic"])))
     if given["rviz"] == "true":

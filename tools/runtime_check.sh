@@ -31,14 +31,19 @@ say "command line: mapped, then localized in the map: $("$bin/python" -c 'import
 "$bin/pip" install -q --disable-pip-version-check -c "$OLDPWD/requirements/constraints.txt" -r "$OLDPWD/requirements/ros-test.txt" 2>pip.log || {
     say "no ROS wheels for this Python: nodes not tried"; exit 0; }
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=91
+# as the launch file does: by UDP clouds of 2 MB are lost on a busy machine, and with them keyframes
+FASTDDS_DEFAULT_PROFILES_FILE=$(realpath "$OLDPWD/config/fastdds_shared_memory.xml")
+export FASTDDS_DEFAULT_PROFILES_FILE FASTRTPS_DEFAULT_PROFILES_FILE="$FASTDDS_DEFAULT_PROFILES_FILE"
 for name in odometry_node localization_node; do
     "$bin/bev_loc_$name" --ros-args -p save_map_path:="$work/ros_map" -p keyframes.distance_m:=1.0 >"$name.log" 2>&1 &
     nodes="$nodes $!"
 done
-"$bin/bev_loc_source_node" --ros-args -p source:="$source" -p rate:=0.0 -p wait_for:="points cloud_deskewed" -p wait_s:=120.0 >source.log 2>&1 || {
+"$bin/bev_loc_source_node" --ros-args -p source:="$source" -p rate:=0.0 -p wait_for:="points cloud_deskewed" -p wait_s:=300.0 >source.log 2>&1 || {
     cat ./*.log; exit 1; }
 sleep 10
 for node in $nodes; do kill -INT "$node"; done
 for node in $nodes; do wait "$node" || { cat ./*.log; exit 1; }; done
 nodes=
-say "nodes: $(grep -o 'replayed .*' source.log); $(grep -o 'map with .* keyframes' localization_node.log | tail -1) saved"
+keyframes() { "$bin/bev_loc" map info "$1" --json | "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["keyframes"])'; }
+say "nodes: $(grep -o 'replayed .*' source.log); map with $(keyframes ros_map) keyframes saved, by the command line $(keyframes map)"
+[ $((2 * $(keyframes ros_map))) -ge "$(keyframes map)" ] || { echo "run-time check: the nodes' map lacks keyframes"; cat ./*.log; exit 1; }

@@ -8,6 +8,7 @@ require_ros()
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -62,7 +63,7 @@ class LocalizationNode:
         self._pairs: Pairing[OdometryMessage, PointCloud2] = Pairing()
         self._reported = LocalizationReport()
         self._stamps = StampOrder()
-        self._begun_ns: int | None = None  # of the pose with which the odometry began, once it said so
+        self._begun_ns: deque[int] = deque()  # stamps of poses with which the odometry began, until the worker comes to them
         self._jumps = on_backward_jump(self.node, self._on_jump)
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
         services = {"save_map": self._session.save, "load_map": self._moving(self._session.load),
@@ -127,6 +128,7 @@ class LocalizationNode:
         self._stamps.forget()
         self._reported.last = None
         self._reported.counts["time went back"] += 1
+        self._poses.forget()
         self.node.get_logger().warning(f"{why}: {self._moving(self._session.begin_drive)()}")
 
     def _on_odometry(self, message: OdometryMessage) -> None:
@@ -135,8 +137,9 @@ class LocalizationNode:
         self._offer(self._pairs.add_first(stamp_ns(message.header.stamp), message))
 
     def _on_begun(self, message: Header) -> None:
-        self._begun_ns = stamp_ns(message.stamp)
-        self._poses.on_begun(self._begun_ns)
+        begun_ns = stamp_ns(message.stamp)
+        self._begun_ns.append(begun_ns)
+        self._poses.on_begun(begun_ns)
 
     def _on_cloud(self, message: PointCloud2) -> None:
         self._watched[1].seen()
@@ -164,11 +167,9 @@ class LocalizationNode:
         back_s = self._stamps.back_s(odometry.stamp_ns)
         if back_s:
             self._begin_drive(f"stamps on 'odometry' jumped back by {back_s:.1f} s")
-        if self._reported.last is not None and self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
+        if self._has_begun(odometry.stamp_ns) and self._reported.last is not None:
             odometry = replace(odometry, health=replace(odometry.health, reasons=(RESTARTED,)))
             self.node.get_logger().warning("the odometry began anew: its place is searched in the map")
-        if self._begun_ns is not None and odometry.stamp_ns >= self._begun_ns:
-            self._begun_ns = None
         localizer = self._session.localizer
         before, begin_s = localizer.state, time.monotonic()
         step = localizer.on_odometry(odometry)
@@ -179,6 +180,13 @@ class LocalizationNode:
             self.node.get_logger().info(f"{before.value} -> {step.state.value}")
         self._outputs.show(localizer, step)
         self._session.keep(step)
+
+    def _has_begun(self, stamp_ns: int) -> bool:
+        """Whether the odometry began since the pair before the one of this stamp; said once."""
+        reached_ns = [begun_ns for begun_ns in tuple(self._begun_ns) if begun_ns <= stamp_ns]  # callbacks add meanwhile
+        for begun_ns in reached_ns:
+            self._begun_ns.remove(begun_ns)
+        return bool(reached_ns)
 
     def _say_error(self, sentence: str) -> None:
         self.node.get_logger().error(sentence)
@@ -202,7 +210,6 @@ class LocalizationNode:
 
         def act() -> Said:
             said = action()
-            self._poses.forget()
             self._poses.place(self._session.localizer.T_map_odom)
             return said
 

@@ -62,7 +62,7 @@ class PoseOutputs:
                 self._show(message, stamp)
 
     def forget(self) -> None:
-        """Time went back, or the map is another one: whatever comes next is the beginning."""
+        """Time went back, or nobody listens any more: whatever comes next is the beginning."""
         with self._lock:
             self._T_map_odom = self._fit = None
             self._newest_ns = self._shown_ns = self._begun_ns = _NEVER_NS

@@ -31,7 +31,8 @@ from .runner import run
 from .tf import Tf
 
 _MATCH_S = 0.5  # from seeing a listener to being matched with it
-_FOLLOW_S = 2.0  # back-pressure waits this long for the odometry of a scan: it may have been dropped
+_FOLLOW_S = 4.0  # back-pressure waits this long for the odometry of a scan: it may have been dropped; DDS repeats after 3 s
+_UNANSWERED = "scans without"  # followed by the topic
 
 
 class SourceNode:
@@ -105,7 +106,8 @@ class SourceNode:
             if rate == 0 and isinstance(item, LidarScan):
                 self._wait_for_followers()
         self._points.wait_for_all_acked(Duration(seconds=5))
-        self.node.get_logger().info(f"replayed {self._counts['scans']} scans of {self._source.name}")
+        unanswered = "".join(f", {count} {key}" for key, count in self._counts.items() if key.startswith(_UNANSWERED))
+        self.node.get_logger().info(f"replayed {self._counts['scans']} scans of {self._source.name}{unanswered}")
         self.finished = True
 
     def _publish(self, item: Item) -> None:
@@ -129,16 +131,18 @@ class SourceNode:
 
     def _wait_for_listeners(self) -> None:
         topics, until_s = self._parameters.own("wait_for").split(), time.monotonic() + self._parameters.own("wait_s")
-        while not all(self.node.count_subscribers(topic) for topic in topics) and time.monotonic() < until_s:
+        while (absent := [topic for topic in topics if not self.node.count_subscribers(topic)]) and time.monotonic() < until_s:
             if self._stopping.wait(0.05):
                 return
+        if absent:
+            self.node.get_logger().warning(f"nobody listens to {', '.join(absent)}: what is replayed from here on is lost there")
         self._stopping.wait(_MATCH_S)
 
     def _wait_for_followers(self) -> None:
         """Back-pressure: the next scan goes out when every running node has done this one, or will not."""
         for topic, done in self._followed.items():
             if self.node.count_publishers(topic) and not done.acquire(timeout=_FOLLOW_S):
-                self._counts[f"scans without {topic}"] += 1
+                self._counts[f"{_UNANSWERED} {topic}"] += 1
                 return
 
     def _forget_followers(self) -> None:

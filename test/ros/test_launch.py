@@ -33,6 +33,7 @@ def test_a_recording_is_replayed_by_a_third_node_that_waits_for_the_others(launc
     values = started["source_node"].values
     assert values["source"] == "bag:/data/drive.mcap" and values["rate"] == 0.5 and values["clock"] is False
     assert values["input.points_topic"] == "/os1/points" and values["wait_for"] == "points cloud_deskewed"
+    assert values["wait_s"] >= 120.0, "the first start compiles"
     assert started["odometry_node"].remappings == []
 
 

@@ -13,6 +13,7 @@ from odometry.box_world import scan, street
 from ros.status import Statuses
 from ros.street_drive import FIRST_STAMP_NS, SPEED_M_S, T_world_lidar
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import PointCloud2
 from sources.conftest import BagWriter
 
 from bev_loc.records import ImuSample
@@ -70,3 +71,18 @@ def test_a_replay_with_back_pressure_and_clock_loses_nothing(ros, tmp_path, reco
     assert (T_last - T_first)[0, 3] == pytest.approx(SPEED_M_S * driven_s, abs=0.15)
     for node in nodes:
         assert node.end(signal.SIGINT) == 0 and "Traceback" not in node.output
+
+
+def test_a_replay_says_who_did_not_listen_and_which_scans_had_no_answer(ros, tmp_path):
+    odometry, clouds = ros.node.create_publisher(Odometry, "odometry", 10), []
+
+    def answer(cloud: PointCloud2) -> None:
+        clouds.append(cloud)
+        if len(clouds) != 3:
+            odometry.publish(Odometry(header=cloud.header))
+
+    ros.node.create_subscription(PointCloud2, "points", answer, 10)
+    replayed = ros.start("source_node", source=kitti(tmp_path), rate=0.0, wait_for="'points cloud_deskewed'", wait_s=5.0)
+    ros.spin_until(lambda: not replayed.running, "the end of the replay")
+    assert replayed.wait() == 0 and len(clouds) == SCANS
+    assert "nobody listens to cloud_deskewed:" in replayed.output and ", 1 scans without odometry\n" in replayed.output

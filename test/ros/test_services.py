@@ -17,7 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from bev_loc.geometry import se3
@@ -25,7 +25,7 @@ from bev_loc.maps.bundle import load_map
 from bev_loc.records import Odometry as OdometryRecord
 from bev_loc.records import OdometryHealth
 from bev_loc.ros import qos
-from bev_loc.ros.conversions import cloud_message, odometry_message, pose_with_covariance
+from bev_loc.ros.conversions import cloud_message, header, odometry_message, pose_with_covariance, stamp_ns
 
 pytestmark = pytest.mark.ros
 
@@ -113,6 +113,38 @@ def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
     ros.spin_until(lambda: "expected a finite pose in 'map'" in node.output, "the refusal of a foreign frame")
     assert len(poses) == known, "no pose before the place is known"
     assert trigger(ros, "reset").success
+    assert node.end(signal.SIGTERM) == 0
+
+
+def test_poses_go_on_forwards_after_a_reset(ros):
+    states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
+    node, drive = ros.start("localization_node"), Drive(ros)
+    ros.spin_until(drive.matched, "subscriptions")
+    for _ in range(4):
+        drive.step()
+    ros.spin_until(lambda: len(poses) == 4, "poses")
+    assert trigger(ros, "reset").success
+    known, drive.steps = len(states), 2
+    drive.step()  # as one that waited while the node was reset
+    ros.spin_until(lambda: len(states) > known, "its state")
+    drive.steps = 4
+    drive.step()
+    ros.spin_until(lambda: stamp_ns(poses[-1].header.stamp) == FIRST_STAMP_NS + 4 * 10**8, "the next pose")
+    assert [stamp_ns(pose.header.stamp) for pose in poses] == [FIRST_STAMP_NS + i * 10**8 for i in range(5)]
+    assert node.end(signal.SIGTERM) == 0
+
+
+def test_two_beginnings_of_the_odometry_close_together_are_both_heeded(ros):
+    states, begun = ros.collect(String, "state", qos.LATCHED), ros.node.create_publisher(Header, "odometry_begun", qos.RESULT)
+    node, drive = ros.start("localization_node"), Drive(ros)
+    ros.spin_until(lambda: drive.matched() and begun.get_subscription_count() and states, "subscriptions")
+    drive.step()
+    for step in (1, 2):  # said before the pairs have come
+        begun.publish(header(FIRST_STAMP_NS + step * 10**8, "odom"))
+    ros.spin_for(0.3)
+    drive.step()
+    drive.step()
+    ros.spin_until(lambda: node.output.count("the odometry began anew") == 2, "both in the log")
     assert node.end(signal.SIGTERM) == 0
 
 
