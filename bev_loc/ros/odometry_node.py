@@ -31,6 +31,7 @@ from .worker import Worker
 _FETCH_S = 0.1
 _LATE_MS, _OTHER_CLOCK_MS = 500.0, 60e3  # of an odometry after its scan; later than a minute is a recording, not a delay
 _SAY_INPUT_AFTER = 20  # scans: their rate is known then
+_MOST_WAITING = 4  # scans: being late for a moment costs less than a hole in the motion
 
 
 class OdometryNode:
@@ -53,7 +54,7 @@ class OdometryNode:
         self._begun = self.node.create_publisher(Header, "odometry_begun", qos.RESULT)
         self._odometry = self.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = self.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
-        self._worker: Worker[tuple[PointCloud2, int]] = Worker("odometry", self._on_scan)
+        self._worker: Worker[tuple[PointCloud2, int]] = Worker("odometry", self._on_scan, _MOST_WAITING)
         self._points_seen = WatchedTopic(self.node, "points", PointCloud2, "points_topic")
         self._imu_seen = WatchedTopic(self.node, "imu", Imu, "imu_topic")
         self._diagnostics = diagnostics.Diagnostics(self.node, self._report)
