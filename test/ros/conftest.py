@@ -12,6 +12,8 @@ import pytest
 from ros.node_process import NodeProcess
 from ros.tf2_messages import CannotGenerate, generated_tf2_msgs
 
+from bev_loc.config import Config
+
 # before rclpy reads them; the profile as the launch file sets it, under its names in Fast DDS 2 and 3
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 for _name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
@@ -115,8 +117,18 @@ def run_time_only(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """The kernels of the nodes are in Numba's cache: after a change of the code nobody's patience is for the compiler."""
+    from bev_loc.ros.warm_up import warm_up_localizer, warm_up_odometry
+
+    config = Config()
+    warm_up_odometry(config.odometry)
+    warm_up_localizer(config)
+
+
 @pytest.fixture
-def make_ros(tmp_path: Path) -> Iterator[Callable[..., Ros]]:
+def make_ros(compiled: None, tmp_path: Path) -> Iterator[Callable[..., Ros]]:
     """Makes a `Ros` in a domain of its own, with the given PYTHONPATH for its nodes."""
     domain_coordinator = pytest.importorskip("domain_coordinator")
     made: list[Ros] = []
