@@ -1,11 +1,13 @@
 """The rules of the house that a machine can check."""
 
+import argparse
 import ast
 import re
 import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -229,3 +231,22 @@ def test_readme_names_every_verb():
     readme = (ROOT / "README.md").read_text()
     verbs = next(action for action in build_parser()._actions if action.dest == "verb").choices
     assert [verb for verb in verbs if f"`{verb}" not in readme] == []
+
+
+def verbs_with_json(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[str]:
+    """The verbs, with their subject, that can print an object for scripts."""
+    if "--json" in parser.format_usage():
+        yield " ".join(words)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from verbs_with_json(below, (*words, name))
+
+
+def test_readme_tells_the_keys_of_every_object_for_scripts():
+    from bev_loc.cli.main import build_parser
+
+    readme = (ROOT / "README.md").read_text()
+    rows = {verb for row in re.findall(r"^\| (`[^|]*`) \|", readme, re.MULTILINE) for verb in re.findall(r"`([^`]+)`", row)}
+    verbs = set(verbs_with_json(build_parser()))
+    assert "run" in verbs and verbs - rows == set()
