@@ -96,7 +96,7 @@ def register(
     dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
     followed = (1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32)
-    matching = PlaneMatches(followed, sweep.rays)
+    matching = PlaneMatches(followed, sweep.rays, wary=prediction.inertial)
     error = np.zeros(dimension) if begin is None else begin
     T, T_searched = moved(prediction.T_odom_body, error), np.zeros((4, 4))  # searched nowhere yet
     pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move

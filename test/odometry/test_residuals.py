@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bev_loc.geometry import se3
-from bev_loc.odometry import residuals
 from bev_loc.odometry.local_map import LayeredMap, LocalMap
+from bev_loc.odometry.planes import fit_plane, spans, spare
 from bev_loc.odometry.residuals import PlaneMatches
 
 
@@ -57,7 +57,7 @@ def test_the_plane_of_five_points_is_that_of_the_smallest_eigenvector(seed: int)
     basis = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     points = rng.uniform(-0.5, 0.5, (5, 3)) * [1, 1, 0.05] @ basis.T + rng.uniform(-50, 50, 3)
     plane = np.zeros(4)
-    assert residuals._fit_plane(points, plane)
+    assert fit_plane(points, plane)
     centred = points - points.mean(0)
     expected = np.linalg.eigh(centred.T @ centred)[1][:, 0]
     assert abs(abs(expected @ plane[:3]) - 1.0) < 1e-6
@@ -67,8 +67,8 @@ def test_the_plane_of_five_points_is_that_of_the_smallest_eigenvector(seed: int)
 def test_points_on_a_line_or_off_a_plane_give_no_plane() -> None:
     line = np.linspace(0, 1, 5)[:, None] * np.array([1.0, 2.0, 3.0])
     ball = np.array([[0.4, 0, 0], [-0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0, -0.1, -0.4]])
-    assert not residuals._fit_plane(line, np.zeros(4))
-    assert not residuals._fit_plane(ball, np.zeros(4))
+    assert not fit_plane(line, np.zeros(4))
+    assert not fit_plane(ball, np.zeros(4))
 
 
 def test_rings_on_the_ground_give_no_plane_in_the_fine_layer_and_the_ground_in_the_coarse_one() -> None:
@@ -91,6 +91,36 @@ def test_rings_on_the_ground_give_no_plane_in_the_fine_layer_and_the_ground_in_t
 def test_a_point_beside_the_neighbours_of_a_plane_is_not_held_by_it() -> None:
     patch = np.stack(np.meshgrid([0.0, 0.2, 0.4], [0.0, 0.2], [0.0], indexing="ij"), -1).reshape(-1, 3)
     plane = np.array([0.0, 0.0, 1.0, 0.0])
-    assert residuals._spans(patch, plane, np.array([0.2, 0.1, 0.1]), 0.07)
-    assert not residuals._spans(patch, plane, np.array([0.8, 0.1, 0.1]), 0.07)
-    assert not residuals._spans(patch * [1, 0.1, 1], plane, np.array([0.2, 0.01, 0.1]), 0.07)
+    assert spans(patch, plane, np.array([0.2, 0.1, 0.1]), 0.07)
+    assert not spans(patch, plane, np.array([0.8, 0.1, 0.1]), 0.07)
+    assert not spans(patch * [1, 0.1, 1], plane, np.array([0.2, 0.01, 0.1]), 0.07)
+
+
+def test_a_plane_that_hangs_on_one_point_has_nothing_to_check_it_and_a_spread_one_has() -> None:
+    rng = np.random.default_rng(0)
+    plane = np.array([0.0, 0.0, 1.0, 0.0])
+    ring = np.stack([np.linspace(-0.4, 0.4, 4), rng.normal(0, 0.01, 4), np.zeros(4)], -1)
+    spread = np.append(rng.uniform(-0.5, 0.5, (10, 2)), np.zeros((10, 1)), axis=1)
+    design = np.column_stack([np.ones(10), spread[:, :2]])
+    leverages = np.diag(design @ np.linalg.pinv(design))
+    assert spare(np.append(ring, [[0.1, 0.4, 0.0]], axis=0), plane) < 0.01
+    assert np.isclose(spare(spread, plane), 1.0 - leverages.max())
+
+
+def test_one_point_of_a_guard_rail_above_a_ring_weighs_little_for_a_wary_search_and_three_weigh() -> None:
+    y = 0.4 * np.arange(-15, 16)
+
+    def pull(others: list[list[float]], wary: bool) -> float:
+        """Information along x."""
+        ring = np.stack([20.0 - 0.02 * y**2, y, np.full(len(y), -1.7)], 1)
+        layered = LayeredMap(1.0, 100.0)
+        layered.add(np.concatenate([ring, np.array(others)]).astype(np.float32), np.zeros(3))
+        points = ring[np.abs(y) < 0.2].astype(np.float32)
+        matches = PlaneMatches(np.ones(len(points), np.float32), wary=wary)
+        matches.search(points, np.eye(4), layered.layers[:1])
+        return float(matches.linearise(points, np.eye(4), 0.1, 0.1).hessian[3, 3])
+
+    one, three = [[20.1, 0.3, -1.25]], [[20.1, 0.3, -1.25], [20.1, -0.3, -1.25], [20.1, 0.0, -1.25]]
+    assert pull(one, wary=False) > 10.0
+    assert pull(one, wary=True) < 0.1 * pull(one, wary=False)
+    assert pull(three, wary=True) > 0.3 * pull(three, wary=False) > 0.0
