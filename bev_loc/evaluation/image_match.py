@@ -1,4 +1,7 @@
-"""Planar pose of one image in another as the verifier finds it, scored on what the query saw."""
+"""Planar pose of one image in another as the verifier finds it, scored on what the query saw.
+
+Where the verifier goes on with the clouds, images alone can be laid on each other to a fraction of a pixel.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -9,6 +12,7 @@ from ..records import BevImage
 from ..verify.correlation import Correlator, Spectra
 from ..verify.match import Corners, describe, mutual
 from ..verify.planar import PlanarMatch
+from ..verify.planar_refine import refine
 from ..verify.ransac import fit_rigid
 from ..verify.visible import Visibility
 
@@ -51,6 +55,10 @@ class ImageMatcher:
             x_m, y_m, yaw_rad = map(float, fit.x_y_yaw)
             found.append(PlanarMatch(method="keypoints", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, inliers=fit.inliers))
         return max((self._scored(match, query, planar) for planar in found), key=lambda planar: planar.score)
+
+    def refined(self, match: ImageFeatures, query: ImageFeatures, planar: PlanarMatch) -> PlanarMatch:
+        """The pose that the whole images agree on best, near the one found."""
+        return refine(self._correlator, match.spectra, query.spectra, planar)
 
     def _scored(self, match: ImageFeatures, query: ImageFeatures, planar: PlanarMatch) -> PlanarMatch:
         x_y_yaw = planar.x_m, planar.y_m, planar.yaw_rad

@@ -44,6 +44,7 @@ def evaluate(
         start_s = clock()
         features = [matcher.features(image) for image in images]
         planar = matcher.match(features[1], features[0], np.random.default_rng((int(query), int(match))))
+        planar = matcher.refined(features[1], features[0], planar)
         spent_s += clock() - start_s
         off = np.array([planar.x_m, planar.y_m, planar.yaw_rad]) - places.true_x_y_yaw(query, match)
         off_rad = abs((off[2] + np.pi) % (2 * np.pi) - np.pi)

@@ -24,7 +24,7 @@ RING_PARTS = ("near", "middle", "far")
 PARTS = (*SPECTRAL_PARTS, *RING_PARTS)
 LENGTHS = (170, 170, 170, 64, 88, 87)  # numbers kept of each part; beside the rings fewer of the first three are used
 WEIGHTS = (1.0, 0.5, 0.5, 0.4, 0.4, 0.4)  # of its likeness
-PROJECTED_EVERY = 2  # frames from which the projections are learned
+PROJECTED_EVERY = 1  # of so many frames one teaches the projections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

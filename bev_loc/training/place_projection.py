@@ -15,8 +15,8 @@ from . import place_views
 from .place_data import PlaceData
 
 VIEWS = 2  # damaged ones of every picture
-SHRINKAGE = 1.0  # of the within-place covariance, in units of its mean eigenvalue
-TURNS_WEIGH = 6.0  # as often as one damaged view
+SHRINKAGE = 0.2  # of the within-place covariance, in units of its mean eigenvalue
+TURNS_WEIGH = 20.0  # as often as one damaged view
 SAME_PLACE_M = 2.0  # from here the damaged view may come, by whichever LiDAR
 
 

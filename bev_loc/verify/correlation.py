@@ -112,6 +112,17 @@ class Correlator:
         shifts = np.array([self._shift_m(float(n)) for n in range(self.side)])
         return shifts[:, None], shifts[None]
 
+    @property
+    def pixels_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """(S, 1) x of the rows and (1, S) y of the columns of an image, in metres."""
+        along = np.arange(self._middle, -self._middle - 1, -1, dtype=np.float32) * np.float32(self._cell_m)
+        return along[:, None], along[None]
+
+    def slopes(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of a picture (S, S) along x and y, per metre: central differences."""
+        by_row, by_col = np.gradient(picture, -self._cell_m)
+        return by_row, by_col
+
     def transform(self, picture: np.ndarray) -> np.ndarray:
         """(side, side / 2 + 1) complex64 spectrum of a picture that stands in the corner of the padded square."""
         return fft.rfft2(picture, (self.side, self.side))

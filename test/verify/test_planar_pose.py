@@ -5,8 +5,11 @@ import pytest
 
 from bev_loc.config import BevConfig
 from bev_loc.geometry import se3
+from bev_loc.records import BevImage
 from bev_loc.verify.correlation import Correlator
 from bev_loc.verify.match import describe, mutual
+from bev_loc.verify.planar import PlanarMatch
+from bev_loc.verify.planar_refine import refine
 from bev_loc.verify.ransac import fit_rigid
 
 BEV = BevConfig()
@@ -35,6 +38,32 @@ def test_corners_find_the_motion(make_keyframe, degrees):
     pairs = mutual(match, query)
     fit = fit_rigid(pairs.match_xy_m, pairs.query_xy_m, 0.6, np.random.default_rng(0))
     assert fit.inliers >= 20 and _close(fit.x_y_yaw, T_match_query)
+
+
+def test_a_pose_some_centimetres_off_is_brought_nearer_by_the_whole_images(make_keyframe):
+    correlator, before, after = Correlator(BEV), [], []
+    match = correlator.spectra(make_keyframe(1, np.eye(4)).image)
+    for n, degrees in enumerate(HEADINGS_DEG):
+        T_match_query = se3.from_se2(2.1 + 0.13 * n, -1.7 + 0.07 * n, np.radians(degrees + 0.4))
+        query = correlator.spectra(make_keyframe(2 + n, T_match_query).image)
+        start = PlanarMatch(
+            method="keypoints", x_m=2.1 + 0.13 * n + 0.15, y_m=-1.7 + 0.07 * n - 0.12, yaw_rad=np.radians(degrees - 0.2)
+        )
+        found = refine(correlator, match, query, start)
+        for planar, errors in ((start, before), (found, after)):
+            errors.append(se3.distance(se3.from_se2(planar.x_m, planar.y_m, planar.yaw_rad), T_match_query))
+    assert (np.mean(after, 0) < np.mean(before, 0) / 2.5).all()
+    assert np.max(after, 0)[0] < 0.12
+
+
+def test_a_pose_far_from_the_right_one_stays_as_it_came(make_keyframe):
+    correlator = Correlator(BEV)
+    match, query = (correlator.spectra(make_keyframe(n, np.eye(4)).image) for n in (1, 2))
+    far = PlanarMatch(method="correlation", x_m=9.0, y_m=5.0, yaw_rad=0.7, score=0.3)
+    found = refine(correlator, match, query, far)
+    assert np.hypot(found.x_m - far.x_m, found.y_m - far.y_m) <= 0.4
+    empty = correlator.spectra(BevImage(counts=np.zeros((201, 201), np.uint8), mean_height_m=np.full((201, 201), np.nan, np.float32)))
+    assert refine(correlator, match, empty, far) is far and refine(correlator, empty, query, far) is far
 
 
 def test_an_image_lies_on_itself(make_keyframe):
