@@ -103,7 +103,7 @@ class Lio:
         self.start_note = levelled.note
         self._T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ self._T_base_body
         self._first_scan = FirstScan(
-            sweep.subset(intake.to_map), intake.end_s, self._map, T_odom_body=self._T_odom_body, ahead_body=self._T_body_base[:3, 0]
+            sweep, intake.to_map, intake.end_s, self._map, T_odom_body=self._T_odom_body, ahead_body=self._T_body_base[:3, 0]
         )
         self._insert(points_body[intake.to_map])
         return points_body, Registration.given(self._T_odom_body), ()
@@ -161,11 +161,10 @@ class Lio:
 
     def _register(self, whole: Sweep, thin: np.ndarray, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
-        sweep = whole.subset(thin)
         if self._first_scan is not None:
             first, self._first_scan = self._first_scan, None
-            return first.register_second(sweep, prediction, self._config.max_iterations)
-        return register(sweep, self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
+            return first.register_second(whole, thin, prediction, self._config.max_iterations)
+        return register(whole.subset(thin), self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
 
     def _bev_help(self, sweep: Sweep, prediction: Prediction) -> BevHelp | None:
         """How registration may ask for BEV matches of the whole scan."""

@@ -1,0 +1,69 @@
+"""Upright structure from above tells how far a vehicle went where planes do not, and the start in motion uses it."""
+
+import numpy as np
+import pytest
+
+from bev_loc.config import InputConfig, OdometryConfig
+from bev_loc.geometry import se3
+from bev_loc.odometry import upright
+from bev_loc.odometry.lio import Lio
+from bev_loc.records import ImuSample
+from bev_loc.sources.open import open_source
+
+
+def poles(rng: np.random.Generator, count: int = 40) -> np.ndarray:
+    """(N, 3) poles of 3 m on the ground."""
+    feet = rng.uniform([-40, -12], [40, 12], (count, 2))
+    height = np.linspace(0.0, 3.0, 13)
+    return np.concatenate([np.column_stack([np.tile(foot, (13, 1)), height]) for foot in feet]) + rng.normal(0, 0.02, (13 * count, 3))
+
+
+def ringed_wall(x_m: float) -> np.ndarray:
+    """(N, 3) what the rings of a lidar at (x, 0, 1.7) see of an endless wall: it comes along."""
+    azimuth, elevation = np.meshgrid(np.linspace(0.4, 2.7, 400), np.deg2rad(np.arange(-5.0, 6.0, 2.0)), indexing="ij")
+    flat_m = 8.0 / np.sin(azimuth)
+    return np.stack([x_m + flat_m * np.cos(azimuth), np.full_like(azimuth, 8.0), 1.7 + flat_m * np.tan(elevation)], -1).reshape(-1, 3)
+
+
+def test_upright_is_what_stands_high_above_the_lowest_below_it() -> None:
+    ground = np.column_stack([np.repeat(np.arange(-20, 20, 0.25), 2), np.tile([0.0, 0.5], 160), np.zeros(320)])
+    slope = ground + np.column_stack([np.zeros((320, 2)), 0.3 * ground[:, 0]])
+    pole = np.column_stack([np.full(13, 3.1), np.full(13, 0.1), np.linspace(0.9, 4.0, 13)])
+    assert all(len(upright.upright_indices(flat)) == 0 for flat in (ground, slope, np.zeros((0, 3))))
+    found = upright.upright_indices(np.concatenate([slope, pole]))
+    assert len(found) and (found >= len(slope)).all()
+
+
+def test_poles_tell_the_way_and_the_rings_on_a_wall_do_not_hold_it_back() -> None:
+    rng = np.random.default_rng(0)
+    ways_m = np.arange(-1.0, 3.01, 0.1)
+    fixed = poles(rng)
+    first, second = (np.concatenate([fixed + rng.normal(0, 0.02, fixed.shape), ringed_wall(x)]) for x in (0.0, 1.3))
+    moved = second - [1.3, 0.0, 0.0]  # in the axes of the second
+    seen = upright.Seen(first)
+    agreed = np.array([seen.agreement(moved + [way, 0.0, 0.0]).sum() for way in ways_m])
+    assert upright.peak(ways_m, agreed) == pytest.approx(1.3, abs=0.03)
+    right, standing = (seen.agreement(moved + [way, 0.0, 0.0]) for way in (1.3, 0.0))
+    assert upright.preference(right, standing) > 5.0
+    assert upright.preference(standing, right) == -upright.preference(right, standing)
+
+
+def test_a_few_points_tell_nothing() -> None:
+    few = upright.Seen(np.zeros((10, 3))).agreement(np.zeros((100, 3)))
+    assert (few == 0.0).all() and upright.preference(few, few) == 0.0
+
+
+@pytest.mark.parametrize("sim", ["highway,start=10,lidar=vlp16,seed=4,seconds=0.3", "field,start=10,lidar=vlp16,seed=4,seconds=0.3"])
+def test_a_start_in_motion_with_a_thin_lidar_is_found_by_what_stands_beside_the_road(sim: str) -> None:
+    source = open_source(f"sim:{sim}", InputConfig())
+    lio, results = Lio(OdometryConfig(), T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), []
+    for item in source.stream():
+        if isinstance(item, ImuSample):
+            lio.on_imu(item)
+        else:
+            results.append(lio.on_scan(item))
+    truth = source.truth()
+    first, second = (truth.T_truth_base[np.argmin(abs(truth.stamps_ns - one.stamp_ns))] for one in results[:2])
+    expected, found = se3.inverse(first) @ second, se3.inverse(results[0].T_odom_base) @ results[1].T_odom_base
+    assert expected[0, 3] > 0.6
+    assert found[0, 3] == pytest.approx(expected[0, 3], abs=0.1)
