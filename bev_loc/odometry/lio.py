@@ -18,6 +18,7 @@ from .drift import Drift
 from .first_motion import FirstScan
 from .hole import best_of_many_starts
 from .imu_buffer import ImuBuffer
+from .imu_trust import CONTRADICTED, ImuTrust, contradicts, improbable
 from .inertial_model import InertialModel
 from .intake import Intake, take_in
 from .local_map import LayeredMap
@@ -30,7 +31,6 @@ from .update import BevHelp, Prediction, Registration, register
 
 _MIN_MATCHES = 30
 _RESTART_AFTER = 10  # scans in a row without a fit
-_SURPRISE = 25.0  # squared deviations per dimension at which the IMU may be wrong
 _SCANS_MISSING = 3.0  # times the usual interval, from which on it is said
 _USUAL_OF = 10  # intervals
 _FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
@@ -57,7 +57,7 @@ class Lio:
             gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
         )
         self._inertial = InertialModel(self._imu, noise)
-        self._mounting = MountingCheck()
+        self._mounting, self._trust = MountingCheck(), ImuTrust()
         self._drift = Drift()
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage(BevConfig())
@@ -134,11 +134,11 @@ class Lio:
         if prediction.inertial and self._doubtful(result):
             without = self._predict(stamp_ns, with_imu=False)
             other = self._register(sweep, thin, without)
-            if other.matches > result.matches:
+            if contradicts(result, other):
                 self._inertial.stop()
                 self._mounting.forget_poses()
+                self._trust.lose()
                 prediction, result = without, other
-                reasons += ("imu contradicts the scan",)
         points_body = prediction.course.at_end(sweep, result.T_odom_body)
         reasons += self._settle(result, prediction, stamp_ns)
         if not self._misfits:
@@ -151,13 +151,13 @@ class Lio:
         turn_rate = np.zeros(3) if self._twist is None else self._twist[:3]
         if with_imu and self._inertial.started:
             return self._inertial.predict(self._stamp_ns, stamp_ns, turn_rate)
-        readings = self._imu.between(self._stamp_ns, stamp_ns, turn_rate) if with_imu else None
+        readings = self._imu.between(self._stamp_ns, stamp_ns, turn_rate) if with_imu and self._trust.gyro else None
         measured = None if readings is None or readings.missing.any() else readings.mean_turn_rate()
         return constant_velocity.predict(self._T_odom_body, self._twist, measured, interval_s)
 
     def _doubtful(self, result: Registration) -> bool:
         """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
-        return result.surprise > _SURPRISE or result.matches < _FIT_DROP * self._match_share * result.points
+        return improbable(result) or result.matches < _FIT_DROP * self._match_share * result.points
 
     def _register(self, whole: Sweep, thin: np.ndarray, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
@@ -202,7 +202,7 @@ class Lio:
             if self._mounting.wrong():
                 reasons += (WRONG,)
         elif not self._misfits:
-            self._inertial.try_start(stamp_ns, result.T_odom_body)
+            reasons += self._take_imu_back(stamp_ns, result.T_odom_body)
         if self._misfits >= _RESTART_AFTER:
             self._map.clear()
             if self._map_image is not None:
@@ -212,6 +212,16 @@ class Lio:
             self._drift.restart()
             reasons += ("local map restarted",)
         return reasons
+
+    def _take_imu_back(self, stamp_ns: int, T_odom_body: np.ndarray) -> tuple[str, ...]:
+        """Start the filter as soon as the IMU is believed and tells enough; that it contradicted is said until then."""
+        turn_rate = self._twist[:3]
+        self._trust.compare(self._imu.between(self._stamp_ns, stamp_ns, turn_rate), turn_rate)
+        if self._trust.gyro:
+            self._inertial.try_start(stamp_ns, T_odom_body)
+        if self._inertial.started:
+            self._trust.contradicted = False
+        return (CONTRADICTED,) if self._trust.contradicted else ()
 
     def _insert(self, points_body: np.ndarray) -> None:
         self._map.add(se3.apply(self._T_odom_body, points_body), self._T_odom_body[:3, 3])
