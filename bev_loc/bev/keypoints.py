@@ -21,5 +21,5 @@ def detect(image: BevImage, most: int = 500) -> np.ndarray:
     corners = _detector.detect(to_grey(image))
     responses = np.array([corner.response for corner in corners], np.float32)
     strongest = np.argsort(-responses, kind="stable")[:most]
-    rc = [(round(corners[i].pt[1]), round(corners[i].pt[0])) for i in strongest]
-    return np.array(rc, np.int32).reshape(-1, 2)
+    xy = cv2.KeyPoint_convert(corners, strongest.tolist())  # columns and rows
+    return np.rint(np.reshape(xy, (-1, 2))[:, ::-1]).astype(np.int32)

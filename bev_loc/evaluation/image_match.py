@@ -9,7 +9,7 @@ import numpy as np
 
 from ..config import BevConfig, VerifyConfig
 from ..records import BevImage
-from ..verify.correlation import Correlator, Spectra
+from ..verify.correlation import Correlator, Spectra, structure_of
 from ..verify.match import Corners, describe, mutual
 from ..verify.planar import PlanarMatch
 from ..verify.planar_refine import refine
@@ -42,7 +42,7 @@ class ImageMatcher:
         """The parts of an image that every comparison with it needs."""
         return ImageFeatures(
             corners=describe(image, self._bev),
-            spectra=self._correlator.spectra(image),
+            spectra=self._correlator.spectra(structure_of(image)),
             visible=self._visibility.mask(image),
         )
 

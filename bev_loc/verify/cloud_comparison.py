@@ -8,15 +8,17 @@ from ..config import BevConfig, VerifyConfig
 from ..geometry import se3
 from ..records import Closure, Keyframe
 from . import reasons
-from .correlation import Correlator
-from .features import KnownFeatures
+from .image_comparison import Scale
 from .lift import lift
 from .overlap import View, overlap, view_of
 from .planar import PlanarMatch
-from .registration import Surface, register, surface
+from .registration import Surface, approach, register, surface
+from .remembered import Remembered
 from .rivals import strongest_rival
 
 REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
+REMEMBERED = 8  # keyframes whose surfaces are kept, about 1 MB each
+PROMISING = 0.75  # of the overlap asked for: less, after the first approach, never becomes enough
 CLEAR = 0.75  # of the winner's overlap: a rival above it makes the place ambiguous
 ELSEWHERE_M, ELSEWHERE_RAD = 2.0, np.radians(20.0)  # what is nearer than this is the same answer
 
@@ -36,9 +38,10 @@ class Clouds:
 class CloudComparison:
     """Tests of registration, overlap, residual and rivals, for images of one grid."""
 
-    def __init__(self, verify: VerifyConfig, bev: BevConfig, correlator: Correlator, features: KnownFeatures) -> None:
-        self._verify, self._bev = verify, bev
-        self._correlator, self._features = correlator, features
+    def __init__(self, verify: VerifyConfig, bev: BevConfig, images: Scale) -> None:
+        """`images` are looked through for rivals: metres away, so that half the resolution will do."""
+        self._verify, self._bev, self._images = verify, bev, images
+        self._surfaces = Remembered(_surface, REMEMBERED)
 
     def judge(
         self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
@@ -48,7 +51,7 @@ class CloudComparison:
         The query is laid on the match's own cloud, so that odometry between the match and its neighbours
         does not enter the closure; their clouds only say what else is there.
         """
-        target, source = _surface(match), _surface(query)
+        target, source = self._surfaces.of(match), self._surfaces.of(query)
         if target is None or source is None:
             return replace(closure, reason=reasons.CLOUD_TOO_SMALL)
         around = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
@@ -59,10 +62,13 @@ class CloudComparison:
 
     def _register(self, closure: Closure, planar: PlanarMatch, clouds: Clouds) -> Closure:
         """The closure with the motion in space that the one in the plane leads to, tested."""
-        query, match = clouds.query, clouds.match
-        fit = register(clouds.target, clouds.source, lift(planar, query, match, self._bev))
-        T_level_query = se3.from_parts(match.R_level_kf, np.zeros(3)) @ fit.T_target_source
-        share = overlap(se3.apply(T_level_query, query.points_kf), clouds.around_level, self._bev.range_m, clouds.view)
+        guess = lift(planar, clouds.query, clouds.match, self._bev)
+        approached = approach(clouds.target, clouds.source, guess)
+        share = self._overlap(approached, clouds)
+        if share < PROMISING * self._verify.min_overlap:
+            return replace(closure, T_match_query=approached, overlap=share, reason=reasons.LOW_OVERLAP)
+        fit = register(clouds.target, clouds.source, guess, approached)
+        share = self._overlap(fit.T_target_source, clouds)
         closure = replace(
             closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m, overlap=share
         )
@@ -74,10 +80,14 @@ class CloudComparison:
             return replace(closure, reason=reasons.LARGE_RESIDUAL)
         return replace(closure, accepted=True, reason=reasons.ACCEPTED)
 
+    def _overlap(self, T_match_query: np.ndarray, clouds: Clouds) -> float:
+        T_level_query = se3.from_parts(clouds.match.R_level_kf, np.zeros(3)) @ T_match_query
+        return overlap(se3.apply(T_level_query, clouds.query.points_kf), clouds.around_level, self._bev.range_m, clouds.view)
+
     def _unrivalled(self, closure: Closure, clouds: Clouds) -> Closure:
         """The accepted closure, or the pose elsewhere that clearly beats it; refused when neither clearly wins."""
-        query, match = self._features.of(clouds.query), self._features.of(clouds.match)
-        rival = strongest_rival(self._correlator, match.spectra, query.spectra, _in_plane(closure, clouds))
+        match, query = (self._images.spectra.of(keyframe) for keyframe in (clouds.match, clouds.query))
+        rival = strongest_rival(self._images.correlator, match, query, _in_plane(closure, clouds))
         if rival is None:
             return closure
         other = self._register(closure, rival, clouds)

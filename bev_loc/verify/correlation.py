@@ -19,17 +19,28 @@ RADII = 40
 ANGLES = 360  # over half a turn
 WAVELENGTHS_M = (16.0, 1.6)
 ROTATION_PEAKS = 1  # of the polar correlation that are tried, each in both directions
-BLUR_PX = 1.0  # tolerance of the score: the same wall never falls on the same pixels
+BLUR_M = 0.4  # tolerance of the score: the same wall never falls on the same pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spectra:
     """What is computed once per image."""
 
-    structure: np.ndarray  # (S, S) float32, counts above the ground's one
+    structure: np.ndarray  # (S, S) float32
     blurred: np.ndarray  # (S, S) float32, the structure with the tolerance of the score
     polar: np.ndarray  # (RADII, ANGLES / 2 + 1) complex64, transform of the polar spectrum over its angle
     phases: np.ndarray  # (side, side / 2 + 1) complex64, of the structure
+
+
+def structure_of(image: BevImage) -> np.ndarray:
+    """(S, S) float32, counts above the ground's one."""
+    return np.maximum(image.counts, 1).astype(np.float32) - 1.0
+
+
+def halved(structure: np.ndarray) -> np.ndarray:
+    """(about S / 2)^2 the same at twice the cell size, the middle pixel still in the middle."""
+    first = len(structure) // 2 % 2
+    return np.ascontiguousarray(cv2.GaussianBlur(structure, (0, 0), 1.0)[first::2, first::2])
 
 
 class Correlator:
@@ -52,16 +63,15 @@ class Correlator:
         self._map_col = (sign * v).astype(np.float32)
         self._map_row = (sign * u + self.side // 2).astype(np.float32)
 
-    def spectra(self, image: BevImage) -> Spectra:
-        """The parts of an image that every comparison with it needs."""
-        structure = np.maximum(image.counts, 1).astype(np.float32) - 1.0
+    def spectra(self, structure: np.ndarray) -> Spectra:
+        """What every comparison with an image needs of its (S, S) structure."""
         transform = self.transform(structure * self._disc)
         magnitude = fft.fftshift(np.log1p(np.abs(transform)), axes=0)
         polar = cv2.remap(magnitude, self._map_col, self._map_row, cv2.INTER_LINEAR)
         polar -= polar.mean(axis=1, keepdims=True)
         return Spectra(
             structure=structure,
-            blurred=cv2.GaussianBlur(structure, (0, 0), BLUR_PX),
+            blurred=cv2.GaussianBlur(structure, (0, 0), BLUR_M / self._cell_m),
             polar=fft.rfft(polar, axis=1),
             phases=_phases(transform),
         )

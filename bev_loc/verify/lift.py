@@ -9,6 +9,7 @@ from ..records import BevImage, Keyframe
 from .planar import PlanarMatch
 
 MIN_PIXELS = 30  # common to both images; fewer fix no height
+MOST_PIXELS = 2000  # of the query that are looked at: a plane needs no more
 REWEIGHTINGS = 8
 MOST_TILT_RAD = np.radians(20.0)
 
@@ -34,6 +35,7 @@ def _height_plane(T_level_level: np.ndarray, query: BevImage, match: BevImage, b
     residuals: moved cars and tree crowns seen from elsewhere do not count.
     """
     here = np.argwhere(query.counts > 0)
+    here = here[:: 1 + len(here) // MOST_PIXELS]
     xy = to_metres(here, bev) @ T_level_level[:2, :2].T  # about the query's sensor, in the match's axes
     there = np.rint(to_pixels(xy + T_level_level[:2, 3], bev)).astype(int)
     inside = ((there >= 0) & (there <= 2 * middle_px(bev))).all(1)

@@ -10,8 +10,8 @@ from ..geometry import se3
 
 VOXEL_M = 0.8  # thinning before registration: a few thousand points carry the pose
 NEIGHBOURS = 12  # that give a point its covariance
-REACHES_M = (3.0, 1.0)  # farthest correspondence, first and last
-MOST_ITERATIONS = 15  # of each; true pairs need 1 to 8, strangers seldom settle
+WIDE_M, CLOSE_M = 3.0, 1.0  # farthest correspondence, first and last
+WIDE_ITERATIONS, CLOSE_ITERATIONS = 8, 15  # at most; true pairs need 1 to 8, strangers seldom settle
 SETTLED_M = 5e-3  # a last step below this; correspondences that swap back and forth move by millimetres for ever
 MOST_SHIFT_M = 2.5  # from the guess; farther away it has found something else
 MOST_TURN_RAD = np.radians(8.0)
@@ -36,7 +36,6 @@ class Registration:
     inliers: int  # source points with a target point near by
     inlier_ratio: float
     rmse_m: float  # of the inliers across the target's surface
-    iterations: int
     converged: bool  # it settled, and near the guess
 
 
@@ -51,40 +50,45 @@ def surface(points: np.ndarray, voxel_m: float = VOXEL_M) -> Surface | None:
     return Surface(cloud=cloud, tree=tree)
 
 
-def register(target: Surface, source: Surface, T_target_source: np.ndarray) -> Registration:
-    """The source laid on the target, from a guess within a few metres; first with wide arms, then with short ones.
+def approach(target: Surface, source: Surface, guess: np.ndarray) -> np.ndarray:
+    """T_target_source (4, 4) from a guess within a few metres, with wide arms: good enough to see whether more is worth while."""
+    return _align(target, source, guess, WIDE_M, WIDE_ITERATIONS).T_target_source
 
-    One thread: sums in another order would differ in their last bits from run to run.
-    """
-    T, iterations = T_target_source, 0
-    for reach_m in REACHES_M:
-        result = small_gicp.align(
-            target.cloud,
-            source.cloud,
-            target.tree,
-            T,
-            registration_type="GICP",
-            max_correspondence_distance=reach_m,
-            num_threads=1,
-            max_iterations=MOST_ITERATIONS,
-            translation_epsilon=SETTLED_M,
-        )
-        T, iterations = result.T_target_source, iterations + result.iterations
-        shift_m, turn_rad = se3.distance(T_target_source, T)
-        if shift_m > MOST_SHIFT_M or turn_rad > MOST_TURN_RAD:
-            break
+
+def register(target: Surface, source: Surface, guess: np.ndarray, approached: np.ndarray | None = None) -> Registration:
+    """The source laid on the target, from a guess T_target_source: what `approach` makes of it, settled with short arms."""
+    begin = approach(target, source, guess) if approached is None else approached
+    last = _align(target, source, begin, CLOSE_M, CLOSE_ITERATIONS)
+    T = last.T_target_source
     inliers, rmse_m = _residuals(target, source, T)
+    shift_m, turn_rad = se3.distance(guess, T)
     # Where no step can better an exact fit, small_gicp does not call it converged.
-    exact = result.num_inliers > 0 and result.error < 1e-9 * result.num_inliers
-    variance = max(2.0 * result.error / max(result.num_inliers, 1), 1.0)  # in units of GICP's own model
+    exact = last.num_inliers > 0 and last.error < 1e-9 * last.num_inliers
+    variance = max(2.0 * last.error / max(last.num_inliers, 1), 1.0)  # in units of GICP's own model
     return Registration(
         T_target_source=T,
-        information=0.5 * (result.H + result.H.T) * INDEPENDENT / variance,
+        information=0.5 * (last.H + last.H.T) * INDEPENDENT / variance,
         inliers=inliers,
         inlier_ratio=inliers / source.cloud.size(),
         rmse_m=rmse_m,
-        iterations=iterations,
-        converged=bool((result.converged or exact) and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD),
+        converged=bool((last.converged or exact) and shift_m <= MOST_SHIFT_M and turn_rad <= MOST_TURN_RAD),
+    )
+
+
+def _align(
+    target: Surface, source: Surface, T_target_source: np.ndarray, reach_m: float, most_iterations: int
+) -> small_gicp.RegistrationResult:
+    """In one thread: sums in another order would differ in their last bits from run to run."""
+    return small_gicp.align(
+        target.cloud,
+        source.cloud,
+        target.tree,
+        T_target_source,
+        registration_type="GICP",
+        max_correspondence_distance=reach_m,
+        num_threads=1,
+        max_iterations=most_iterations,
+        translation_epsilon=SETTLED_M,
     )
 
 
@@ -92,7 +96,7 @@ def _residuals(target: Surface, source: Surface, T_target_source: np.ndarray) ->
     """How many source points have a target point near by, and their distance across its surface."""
     points = se3.apply(T_target_source, source.cloud.points()[:, :3])
     nearest, squares = target.tree.batch_nearest_neighbor_search(points)
-    near = np.asarray(squares) < REACHES_M[-1] ** 2
+    near = np.asarray(squares) < CLOSE_M**2
     if not near.any():
         return 0, float("nan")
     nearest = np.asarray(nearest)[near]

@@ -13,14 +13,10 @@ from ..config import BevConfig, VerifyConfig
 from ..records import Candidate, Closure, Keyframe
 from . import reasons
 from .cloud_comparison import CloudComparison
-from .correlation import Correlator
-from .features import KnownFeatures
-from .match import Pairs, mutual
+from .image_comparison import ImageComparison
 from .planar import PlanarMatch
-from .ransac import agreeing, fit_rigid
 
 REGISTERED_AT_MOST = 2  # candidates of one query whose clouds are tried
-BARE_FACTOR = 2  # times the usual corners where there is little structure
 CONVINCING = 0.75  # likeness of two images, with twice the usual corners, at which their clouds are compared at once
 
 
@@ -29,13 +25,12 @@ class Verifier:
 
     def __init__(self, verify: VerifyConfig, bev: BevConfig) -> None:
         self._verify = verify
-        self._correlator = Correlator(bev)
-        self._features = KnownFeatures(bev, self._correlator)
-        self._clouds = CloudComparison(verify, bev, self._correlator, self._features)
+        self._images = ImageComparison(verify, bev)
+        self._clouds = CloudComparison(verify, bev, self._images.coarse)
 
     def verify(self, candidate: Candidate, query: Keyframe, match: Keyframe, submap_match: np.ndarray) -> Closure:
         """One candidate through all tests; `submap_match` (N, 3) is the match's surroundings in its kf frame."""
-        closure, planar = self._compare_images(candidate, query, match)
+        closure, planar = self._images.compare(candidate, query, match)
         return self._clouds.judge(closure, planar, query, match, submap_match) if planar else closure
 
     def verify_best(
@@ -63,7 +58,7 @@ class Verifier:
             if match is None:
                 closures.append(_untried(candidate, reasons.NOT_NEEDED if accepted else reasons.UNREADABLE))
                 continue
-            closure, planar = self._compare_images(candidate, query, match)
+            closure, planar = self._images.compare(candidate, query, match)
             closures.append(closure)
             if planar is None:
                 continue
@@ -82,50 +77,6 @@ class Verifier:
 
     def _convincing(self, closure: Closure) -> bool:
         return closure.score >= CONVINCING and closure.inliers >= 2 * self._verify.min_inliers
-
-    def _compare_images(
-        self, candidate: Candidate, query: Keyframe, match: Keyframe
-    ) -> tuple[Closure, PlanarMatch | None]:
-        """The best planar motion by corners or by correlation, or the reason why there is none."""
-        ours, theirs = self._features.of(query), self._features.of(match)
-        pairs = mutual(theirs.corners, ours.corners)
-        rng = np.random.default_rng((query.id, match.id))  # its own for each pair: no order of calls shows
-        found = [self._correlator.align(theirs.spectra, ours.spectra)]
-        fit = fit_rigid(pairs.match_xy_m, pairs.query_xy_m, self._verify.inlier_distance_m, rng)
-        if fit is not None:
-            score = self._correlator.score(theirs.spectra, ours.spectra, *fit.x_y_yaw)
-            x_m, y_m, yaw_rad = map(float, fit.x_y_yaw)
-            found.append(
-                PlanarMatch(
-                    method="keypoints", x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score, covariance=fit.covariance
-                )
-            )
-        planar = max(found, key=lambda planar: planar.score)
-        planar = replace(planar, inliers=self._inliers(pairs, planar))
-        closure = Closure(
-            query_id=query.id,
-            match_id=match.id,
-            accepted=False,
-            reason=reasons.NO_STRUCTURE if planar.score == 0.0 else reasons.IMAGES_DISAGREE,
-            method=planar.method,
-            T_match_query=None,
-            information=None,
-            descriptor_distance=candidate.distance,
-            inliers=planar.inliers,
-            score=planar.score,
-        )
-        passed = planar.inliers >= self._verify.min_inliers or planar.score >= self._verify.min_correlation
-        if not passed or planar.score == 0.0:
-            return closure, None
-        # A bridge between railings looks alike everywhere, clouds included: there only many corners convince.
-        structure_px = min(np.count_nonzero(keyframe.image.counts > 1) for keyframe in (query, match))
-        if structure_px < self._verify.min_structure_px and planar.inliers < BARE_FACTOR * self._verify.min_inliers:
-            return replace(closure, reason=reasons.TOO_BARE), None
-        return closure, planar
-
-    def _inliers(self, pairs: Pairs, planar: PlanarMatch) -> int:
-        pose = np.array([planar.x_m, planar.y_m, planar.yaw_rad])
-        return agreeing(pairs.match_xy_m, pairs.query_xy_m, pose, self._verify.inlier_distance_m)
 
 
 def _untried(candidate: Candidate, reason: str) -> Closure:
