@@ -16,6 +16,7 @@ from .update import Prediction, Registration
 _START_POSES = 8  # registered poses that tell velocity and gravity before the filter starts
 _REST_POSES, _REST_M_S = 3, 0.5  # with an IMU at rest fewer do, if they do not say that it moves
 _START_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.2), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.03))
+_OPEN_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.5), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.05))
 _REST_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.05), (GYRO_BIAS, 0.003), (ACC_BIAS, 0.1), (GRAVITY, 0.01))
 
 
@@ -56,6 +57,7 @@ class InertialModel:
             course=self._course(carried),
             interval_s=(stamp_ns - last_ns) * 1e-9,
             inertial=True,
+            wary=True,
         )
 
     def _course(self, carried: Propagation) -> Measured | ConstantTwist:
@@ -75,8 +77,12 @@ class InertialModel:
         """Forget the state, to start anew when there are poses and samples again."""
         self._state, self._poses = None, []
 
-    def try_start(self, stamp_ns: int, T_odom_body: np.ndarray) -> None:
-        """Remember a registered pose; start the filter once there are enough of them with samples between."""
+    def try_start(self, stamp_ns: int, T_odom_body: np.ndarray, *, level_and_open: bool) -> None:
+        """Remember a registered pose; start the filter once there are enough of them with samples between.
+
+        level_and_open: odom is level, and the scans leave a direction open. Their poses do not tell how the speed
+        changes then, nor gravity by it: it is down, and the filter starts as soon as there is a speed.
+        """
         self._poses = [*self._poses, Pose(stamp_ns=stamp_ns, T_odom_body=T_odom_body)][-_START_POSES:]
         if len(self._poses) < _REST_POSES:
             return
@@ -86,10 +92,17 @@ class InertialModel:
         if resting is not None and np.linalg.norm(velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
             gravity = -T_odom_body[:3, :3] @ resting.acc_m_s2.mean(0)
             self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA)
+        elif level_and_open and self._measured(before, last):
+            self._start(last, v_end, np.array([0.0, 0.0, -STANDARD_GRAVITY_M_S2]), resting, _OPEN_SIGMA)
         elif len(self._poses) == _START_POSES:
             gravity = self._gravity_in_motion(velocity(first, self._poses[1]), v_end)
             if gravity is not None:
                 self._start(last, v_end, gravity, resting, _START_SIGMA)
+
+    def _measured(self, a: Pose, b: Pose) -> bool:
+        """Whether there are samples all the way from one pose to the other."""
+        readings = self._buffer.between(a.stamp_ns, b.stamp_ns, np.zeros(3))
+        return readings is not None and not readings.missing.any()
 
     def _gravity_in_motion(self, v_begin: np.ndarray, v_end: np.ndarray) -> np.ndarray | None:
         """(3,) what explains, with the specific force, the change of velocity over the poses; None without samples.

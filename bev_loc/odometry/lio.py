@@ -4,6 +4,7 @@ An iterated error-state filter carries the state from scan to scan; until it has
 """
 
 from collections import deque
+from dataclasses import replace
 from statistics import median_low
 
 import numpy as np
@@ -69,7 +70,7 @@ class Lio:
         self._spikes = 0  # of the gyro, said
         self._misfits = 0
         self._match_share = 0.0  # of the points registered last
-        self.start_note = ""  # how the start was levelled
+        self.start_note, self._level = "", False  # how the start was levelled, and whether anything told it
 
     def on_imu(self, sample: ImuSample) -> None:
         """Take one IMU sample; samples up to a scan's end come before the scan."""
@@ -100,7 +101,7 @@ class Lio:
         points_base = se3.apply(self._T_base_body, points_body[intake.to_map])
         resting = self._imu.rest(intake.stamp_ns)
         levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
-        self.start_note = levelled.note
+        self.start_note, self._level = levelled.note, levelled.told
         self._T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ self._T_base_body
         self._first_scan = FirstScan(
             sweep, intake.to_map, intake.end_s, self._map, T_odom_body=self._T_odom_body, ahead_body=self._T_body_base[:3, 0]
@@ -132,7 +133,7 @@ class Lio:
             self._mounting.forget_poses()
             reasons += ("gyro spike refused",)
         if prediction.inertial and self._doubtful(result):
-            without = self._predict(stamp_ns, with_imu=False)
+            without = replace(self._predict(stamp_ns, with_imu=False), wary=True)  # a fair comparison
             other = self._register(sweep, thin, without)
             if contradicts(result, other):
                 self._inertial.stop()
@@ -197,12 +198,12 @@ class Lio:
             if not self._misfits:
                 pose = Pose(stamp_ns=stamp_ns, T_odom_body=result.T_odom_body)
                 self._mounting.add(pose, self._imu, self._inertial.state.gravity_odom)
-            if self._misfits or reasons:
+            if self._misfits or reasons or result.degenerate_directions:  # then poses tell no speed
                 self._mounting.forget_poses()
             if self._mounting.wrong():
                 reasons += (WRONG,)
         elif not self._misfits:
-            reasons += self._take_imu_back(stamp_ns, result.T_odom_body)
+            reasons += self._take_imu_back(stamp_ns, result)
         if self._misfits >= _RESTART_AFTER:
             self._map.clear()
             if self._map_image is not None:
@@ -213,14 +214,15 @@ class Lio:
             reasons += ("local map restarted",)
         return reasons
 
-    def _take_imu_back(self, stamp_ns: int, T_odom_body: np.ndarray) -> tuple[str, ...]:
+    def _take_imu_back(self, stamp_ns: int, result: Registration) -> tuple[str, ...]:
         """Start the filter as soon as the IMU is believed and tells enough; that it contradicted is said until then."""
         turn_rate = self._twist[:3]
         self._trust.compare(self._imu.between(self._stamp_ns, stamp_ns, turn_rate), turn_rate)
         if self._trust.gyro:
-            self._inertial.try_start(stamp_ns, T_odom_body)
+            level_and_open = self._level and result.degenerate_directions > 0
+            self._inertial.try_start(stamp_ns, result.T_odom_body, level_and_open=level_and_open)
         if self._inertial.started:
-            self._trust.contradicted = False
+            self._trust.contradicted, self._match_share = False, 0.0  # scans are searched more warily from now on
         return (CONTRADICTED,) if self._trust.contradicted else ()
 
     def _insert(self, points_body: np.ndarray) -> None:

@@ -19,6 +19,7 @@ class Levelled:
 
     R_odom_base: np.ndarray  # (3, 3)
     note: str
+    told: bool = True  # by something, not assumed
 
 
 def level(
@@ -34,7 +35,7 @@ def level(
     if R_odom_base is not None:
         return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (no IMU at rest)")
     note = "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
-    return Levelled(R_odom_base=np.eye(3), note=note)
+    return Levelled(R_odom_base=np.eye(3), note=note, told=False)
 
 
 def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:

@@ -32,6 +32,7 @@ class Prediction:
     course: Course
     interval_s: float  # since the last pose
     inertial: bool = False  # from the IMU filter: D is the filter's
+    wary: bool = False  # of planes that may be phantoms (see PlaneMatches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,7 +97,7 @@ def register(
     dimension = len(prediction.covariance)
     information = np.linalg.inv(prediction.covariance)
     followed = (1.0 - prediction.course.follow * (1.0 - sweep.shares)).astype(np.float32)
-    matching = PlaneMatches(followed, sweep.rays, wary=prediction.inertial)
+    matching = PlaneMatches(followed, sweep.rays, wary=prediction.wary)
     error = np.zeros(dimension) if begin is None else begin
     T, T_searched = moved(prediction.T_odom_body, error), np.zeros((4, 4))  # searched nowhere yet
     pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move
