@@ -247,10 +247,11 @@ def report(name: str, town: Town, day: Day, arguments: argparse.Namespace) -> No
             f"  after {np.median([r['found_m'] for r in found]):.1f} m (median); first "
             f"pose {np.median(first[:, 0]):.3f} m, {np.median(first[:, 1]):.2f} deg"
         )
-    print(
-        f"  search and verification: median {np.median(cost):.0f} ms CPU, 95 "
-        f"% {np.percentile(cost, 95):.0f} ms; {dict(reasons.most_common())}"
-    )
+    if cost:
+        print(
+            f"  search and verification: median {np.median(cost):.0f} ms CPU, 95 "
+            f"% {np.percentile(cost, 95):.0f} ms; {dict(reasons.most_common())}"
+        )
     pairs = list(zip(scans[200:], scans[400:]))
     keys = [(a, b) for a, b in pairs if _apart_m(day, a, b) > 60 and day.path_m[-1] - day.path_m[a] > 100][: arguments.kidnappings]
     rows = kept(arguments.out / f"kidnappings-{name}.jsonl", keys, lambda a, b: kidnapping(town, day, a, b))

@@ -60,6 +60,13 @@ def test_another_town_is_refused_by_its_clouds_too_for_ground_on_ground_always_r
     assert closure.overlap < 0.2
 
 
+def test_clouds_without_common_structure_are_given_up_after_the_first_approach(make_keyframe):
+    config = VerifyConfig(min_inliers=3, min_correlation=0.0)
+    closure = _verify(make_keyframe(2, np.eye(4), town=1), make_keyframe(1, np.eye(4)), config)
+    assert closure.reason == reasons.LOW_OVERLAP and closure.overlap < 0.3
+    assert closure.T_match_query is not None and closure.information is None  # never registered to the end
+
+
 def _bare(keyframe: Keyframe) -> Keyframe:
     """Nothing left but two railings, as on a bridge."""
     x = np.repeat(np.arange(-35, 35, 0.2), 6)
