@@ -11,7 +11,7 @@ from bev_loc.bev.raster import rasterise
 from bev_loc.config import BevConfig, PlaceConfig
 from bev_loc.errors import ConfigError
 from bev_loc.evaluation import corruptions
-from bev_loc.evaluation.bev_folder import GRID, to_image
+from bev_loc.evaluation.bev_folder import GRID, to_image, to_picture
 from bev_loc.place import projection, spectral
 from bev_loc.place.describe import make_describer
 from bev_loc.place.structure import structure
@@ -73,6 +73,16 @@ def test_a_quarter_turn_moves_the_descriptor_by_less_than_a_hundred_thousandth(k
     for quarters in (1, 2, 3):
         there = describer.describe(_image(np.ascontiguousarray(np.rot90(counts, quarters))))
         assert np.linalg.norm(here - there) < limit
+
+
+def test_a_turn_by_any_angle_hardly_moves_the_default_descriptor():
+    describer = make_describer(PlaceConfig(), GRID)
+    pictures = [to_picture(_counts(seed, margin=20)) for seed in range(4)]
+    here = np.stack([describer.describe(to_image(picture)) for picture in pictures])
+    for degrees in (7.3, 33.0, 45.0, 201.4):
+        turned = np.stack([describer.describe(to_image(corruptions.turn(picture, degrees))) for picture in pictures])
+        likeness = turned @ here.T
+        assert np.diag(likeness).min() > 0.98 and (likeness - np.eye(4)).max() < 0.5
 
 
 @pytest.mark.parametrize("kind", LEARNED)
