@@ -75,18 +75,8 @@ def spans(points, plane, query, spread_m):
     Rings of a sparse lidar on the ground are lines: the normal about a line is noise, and residuals against
     it pull every scan back onto the last one's rings.
     """
-    count = points.shape[0]
     ux, uy, uz, vx, vy, vz = _axes(plane)
-    cu, cv, uu, uv, vv = 0.0, 0.0, 0.0, 0.0, 0.0
-    for m in range(count):
-        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2]
-        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2]
-        cu, cv = cu + u, cv + v
-    cu, cv = cu / count, cv / count
-    for m in range(count):
-        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
-        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
-        uu, uv, vv = uu + u * u / count, uv + u * v / count, vv + v * v / count
+    cu, cv, uu, uv, vv = _moments(points, ux, uy, uz, vx, vy, vz)
     half, det = 0.5 * (uu + vv), uu * vv - uv * uv
     if half - np.sqrt(max(half * half - det, 0.0)) < spread_m * spread_m:
         return False
@@ -105,21 +95,29 @@ def spare(points, plane):
     """
     count = points.shape[0]
     ux, uy, uz, vx, vy, vz = _axes(plane)
-    cu, cv, uu, uv, vv = 0.0, 0.0, 0.0, 0.0, 0.0
-    for m in range(count):
-        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2]
-        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2]
-        cu, cv = cu + u / count, cv + v / count
-    for m in range(count):
-        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
-        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
-        uu, uv, vv = uu + u * u, uv + u * v, vv + v * v
+    cu, cv, uu, uv, vv = _moments(points, ux, uy, uz, vx, vy, vz)
     most = 0.0
     for m in range(count):
         u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
         v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
         most = max(most, vv * u * u - 2.0 * uv * u * v + uu * v * v)
-    return max(1.0 - 1.0 / count - most / (uu * vv - uv * uv), 1e-6)
+    return max(1.0 - (1.0 + most / (uu * vv - uv * uv)) / count, 1e-6)
+
+
+@njit(cache=True)
+def _moments(points, ux, uy, uz, vx, vy, vz):
+    """Centre (u, v) of (K, 3) points along two axes, and the means of u^2, u v and v^2 about it."""
+    count = points.shape[0]
+    cu, cv, uu, uv, vv = 0.0, 0.0, 0.0, 0.0, 0.0
+    for m in range(count):
+        cu += ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2]
+        cv += vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2]
+    cu, cv = cu / count, cv / count
+    for m in range(count):
+        u = ux * points[m, 0] + uy * points[m, 1] + uz * points[m, 2] - cu
+        v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
+        uu, uv, vv = uu + u * u, uv + u * v, vv + v * v
+    return cu, cv, uu / count, uv / count, vv / count
 
 
 @njit(cache=True)
