@@ -3,7 +3,7 @@
 # says how big that is, then maps and localizes on SOURCE by the command line and through the ROS nodes (wheels).
 # Usage: tools/runtime_check.sh SOURCE [PYTHON]      SOURCE as for `bev_loc run`; 40 scans of a drive are enough
 set -eu
-source=$(realpath "$1")
+source=$(realpath "${1:?SOURCE is wanted: a recording, as for bev_loc run}")
 python=${2:-python3}
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
