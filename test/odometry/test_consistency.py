@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from box_world import drive, imu, replay
+from sim_drive import driven
 
-from bev_loc.config import InputConfig, OdometryConfig
+from bev_loc.config import OdometryConfig
 from bev_loc.evaluation.trajectory import associate
 from bev_loc.geometry import se3
 from bev_loc.odometry.drift import Drift
 from bev_loc.odometry.lio import Lio
-from bev_loc.records import ImuSample, LidarScan, Odometry
-from bev_loc.sources.open import open_source
+from bev_loc.records import LidarScan, Odometry
 
 RUNS = 50
 BAND = (5.08, 7.00)  # of the mean of 50 NEES of six dimensions: 95 % of chi-square with 300 degrees of freedom
@@ -70,14 +70,7 @@ def test_one_drive_through_the_box_world_is_as_far_off_as_it_says(sweeps: list[L
 def test_nees_over_fifty_drives_lies_in_its_band(lidar: str, seconds: float) -> None:
     squared = []
     for n in range(RUNS):
-        source = open_source(f"sim:town,lidar={lidar},seconds={seconds:g},seed={101 + n % 10},run={n // 10}", InputConfig())
-        truth = source.truth()
-        lio, results = Lio(OdometryConfig(), T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), []
-        for item in source.stream():
-            if isinstance(item, ImuSample):
-                lio.on_imu(item)
-            else:
-                results.append(lio.on_scan(item))
+        results, truth = driven(f"town,lidar={lidar},seconds={seconds:g},seed={101 + n % 10},run={n // 10}")
         said = np.array([one.stamp_ns for one in results]), np.array([one.T_odom_base for one in results])
         estimated, true = associate(said, (truth.stamps_ns, truth.T_truth_base))
         assert len(estimated) == len(results)

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
+from sim_drive import driven
 
-from bev_loc.config import InputConfig, OdometryConfig
 from bev_loc.geometry import se3
 from bev_loc.odometry import upright
-from bev_loc.odometry.lio import Lio
-from bev_loc.records import ImuSample
-from bev_loc.sources.open import open_source
 
 
 def poles(rng: np.random.Generator, count: int = 40) -> np.ndarray:
@@ -53,16 +50,9 @@ def test_a_few_points_tell_nothing() -> None:
     assert (few == 0.0).all() and upright.preference(few, few) == 0.0
 
 
-def driven(sim: str) -> tuple[np.ndarray, np.ndarray]:
+def motions(sim: str) -> tuple[np.ndarray, np.ndarray]:
     """(N, 4, 4) true poses of the base at each scan's end, and those that were found, both since the first."""
-    source = open_source(f"sim:{sim}", InputConfig())
-    lio, results = Lio(OdometryConfig(), T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), []
-    for item in source.stream():
-        if isinstance(item, ImuSample):
-            lio.on_imu(item)
-        else:
-            results.append(lio.on_scan(item))
-    truth = source.truth()
+    results, truth = driven(sim)
     true = [truth.T_truth_base[np.argmin(abs(truth.stamps_ns - one.stamp_ns))] for one in results]
     found = [one.T_odom_base for one in results]
     return se3.inverse(true[0]) @ np.array(true), se3.inverse(found[0]) @ np.array(found)
@@ -70,13 +60,13 @@ def driven(sim: str) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("sim", ["highway,start=10,lidar=vlp16,seed=4,seconds=0.3", "field,start=10,lidar=vlp16,seed=4,seconds=0.3"])
 def test_a_start_in_motion_with_a_thin_lidar_is_found_by_what_stands_beside_the_road(sim: str) -> None:
-    true, found = driven(sim)
+    true, found = motions(sim)
     assert true[1, 0, 3] > 0.6
     assert found[1, 0, 3] == pytest.approx(true[1, 0, 3], abs=0.1)
 
 
 def test_a_gain_of_speed_right_after_such_a_start_is_not_taken_for_a_tilt() -> None:
-    true, found = driven("highway,start=6,lidar=vlp16,seed=16,seconds=3")
+    true, found = motions("highway,start=6,lidar=vlp16,seed=16,seconds=3")
     gained, gain_found = (np.linalg.norm(T[-1, :3, 3] - T[-2, :3, 3]) - np.linalg.norm(T[1, :3, 3]) for T in (true, found))
     assert gained > 0.3  # m in a tenth of a second
     assert gain_found == pytest.approx(gained, rel=0.3)

@@ -15,6 +15,7 @@ from nav_msgs.msg import Odometry
 from odometry.box_world import scan, street
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from ros.node_process import NodeProcess
 from ros.street_drive import FIRST_STAMP_NS, T_world_lidar
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
@@ -76,13 +77,19 @@ def state(ros) -> str:
     return ros.call(GetState, "/localization_node/get_state", GetState.Request()).current_state.label
 
 
-def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
+def mapping(ros) -> tuple[list[String], list[PoseWithCovarianceStamped], NodeProcess, Drive]:
+    """States and poses of a node that has mapped the first four steps of a drive, the node and the drive."""
     states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
     node, drive = ros.start("localization_node"), Drive(ros)
     ros.spin_until(drive.matched, "subscriptions")
     for _ in range(4):
         drive.step()
     ros.spin_until(lambda: len(poses) == 4, "poses")
+    return states, poses, node, drive
+
+
+def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
+    states, poses, node, drive = mapping(ros)
     assert states[-1].data == "tracking"
 
     refused = trigger(ros, "save_map")
@@ -117,12 +124,7 @@ def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
 
 
 def test_poses_go_on_forwards_after_a_reset(ros):
-    states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
-    node, drive = ros.start("localization_node"), Drive(ros)
-    ros.spin_until(drive.matched, "subscriptions")
-    for _ in range(4):
-        drive.step()
-    ros.spin_until(lambda: len(poses) == 4, "poses")
+    states, poses, node, drive = mapping(ros)
     assert trigger(ros, "reset").success
     known, drive.steps = len(states), 2
     drive.step()  # as one that waited while the node was reset
