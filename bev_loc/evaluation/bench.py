@@ -121,10 +121,11 @@ def _first(items: list[Item]) -> list[Item]:
 
 
 def _query_ms(config: Config, clock: Callable[[], float]) -> float:
-    """Time of a search; what the descriptors are does not matter to it."""
+    """Time of a search among descriptors of any directions."""
     rng = np.random.default_rng(0)
-    dimension = make_describer(config.place, config.bev).dimension
-    rows, index = rng.normal(size=(INDEXED, dimension)).astype(np.float32), PlaceIndex(dimension)
+    index = PlaceIndex(dimension := make_describer(config.place, config.bev).dimension)
+    rows = rng.normal(size=(INDEXED, dimension)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     index.extend(range(INDEXED), rows)
     durations_s = []
     for row in rows[:QUERIES]:

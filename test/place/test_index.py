@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bev_loc.errors import BevLocError
-from bev_loc.place.index import SHARD_ROWS, PlaceIndex
+from bev_loc.place.index import PlaceIndex
+from bev_loc.place.stores import COMPARED_AFTER_FAILURE, SHARD_ROWS, WORTH_ROUNDING, Rounding, Shards
 
 
 def _descriptors(count: int, dimension: int = 16) -> np.ndarray:
@@ -36,6 +37,43 @@ def test_search_equals_brute_force_across_shards():
     found = index.search(-1, query.astype(np.float32), 8)
     assert [candidate.match_id for candidate in found] == [10 * n for n in order]
     np.testing.assert_allclose([candidate.distance for candidate in found], distances[order], atol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.02], ids=["all over", "nearly equal"])
+def test_comparing_in_eight_bits_first_finds_exactly_the_nearest(spread):
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(2 * SHARD_ROWS, 128)) * spread + rng.normal(size=128)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    index = _filled(rows)
+    for asked in range(0, len(rows), 97):
+        query = rows[asked] + rng.normal(size=128).astype(np.float32) * np.float32(0.05 * spread)
+        distances = np.linalg.norm(rows - query, axis=1)
+        expected = np.argsort(distances)[:8]
+        found = index.search(-1, query, 8)
+        assert [candidate.match_id for candidate in found] == [10 * n for n in expected]
+
+
+def test_rounding_moves_no_distance_by_more_than_it_says():
+    rows = _descriptors(500, 192)
+    rounding = Rounding(192)
+    whole, rounded_off = rounding.of(rows)
+    assert 0.0 < rounded_off < 0.03
+    true = np.linalg.norm(rows[:1] - rows, axis=1)
+    np.testing.assert_array_less(np.abs(np.linalg.norm(whole[:1] - whole, axis=1) / rounding.scale - true), 2 * rounded_off + 1e-6)
+
+
+def test_where_eight_bits_cannot_tell_the_nearest_everything_is_compared():
+    rows = np.tile(_descriptors(1, 64).astype(np.float16).astype(np.float32), (WORTH_ROUNDING + 200, 1))
+    shards = Shards(64)
+    shards.add(np.arange(len(rows)), rows)
+    for _ in range(COMPARED_AFTER_FAILURE + 2):
+        squares, ids = shards.search(rows[:1], 5)
+        assert len(ids) >= 5 and not squares.any()
+
+
+def test_more_than_are_stored_may_be_asked_for():
+    rows = _descriptors(WORTH_ROUNDING + 1, 64)
+    assert len(_filled(rows).search(-1, rows[0], 2 * len(rows))) == len(rows)
 
 
 def test_a_keyframe_is_never_its_own_candidate():
