@@ -13,7 +13,7 @@ def to_grey(image: BevImage) -> np.ndarray:
     """(S, S) uint8: the counts scaled such that the largest is 255; an empty image stays zero."""
     largest = int(image.counts.max(initial=0))
     levels = (np.arange(256) * 255 // largest).clip(0, 255) if largest else np.zeros(256)
-    return levels.astype(np.uint8)[image.counts]
+    return cv2.LUT(image.counts, levels.astype(np.uint8))
 
 
 def detect(image: BevImage, most: int = 500) -> np.ndarray:

@@ -9,7 +9,7 @@ from ..records import Keyframe
 from .folder import read_whole
 from .keyframe_file import decode, encode
 
-AS_THEY_ARE = 64  # the last ones used: neighbours are asked for again and again
+AS_THEY_ARE = 128  # the last ones used: neighbours are asked for again and again
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,9 @@ def _image(parts: dict[str, bytes], *, first: bool) -> BevImage:
     counts = _unpng(parts["counts"])
     if first:
         return BevImage(counts=counts, mean_height_m=_code_to_heights(_unpng(parts["heights"])))
-    codes = np.zeros(counts.shape, np.uint16)
-    codes[counts > 0] = _unpack(parts["heights"])
-    return BevImage(counts=counts, mean_height_m=_code_to_heights(codes))
+    heights_m = np.full(counts.shape, np.nan, np.float32)
+    heights_m[counts > 0] = _code_to_heights(_unpack(parts["heights"]))
+    return BevImage(counts=counts, mean_height_m=heights_m)
 
 
 def _pack(codes: np.ndarray) -> bytes:

@@ -9,7 +9,7 @@ from .folder import read_whole
 from .keyframe_file import decode
 from .table import Row
 
-_KEPT = 64
+_KEPT = 128
 
 
 class Shelf(Mapping[int, Keyframe]):

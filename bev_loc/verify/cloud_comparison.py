@@ -10,15 +10,15 @@ from ..records import Closure, Keyframe
 from . import reasons
 from .image_comparison import Scale
 from .lift import lift
-from .overlap import View, overlap, view_of
+from .overlap import View, occupied, overlap, view_of
 from .planar import PlanarMatch
-from .registration import Surface, approach, register, surface
+from .registration import Sketch, Surface, approach, register, sketch, surface
 from .remembered import Remembered
 from .rivals import strongest_rival
 
 REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
 REMEMBERED = 8  # keyframes whose surfaces are kept, about 1 MB each
-PROMISING = 0.75  # of the overlap asked for: less, after the first approach, never becomes enough
+PROMISING = 0.9  # of the overlap asked for: less, after the first approach, never becomes enough
 CLEAR = 0.75  # of the winner's overlap: a rival above it makes the place ambiguous
 ELSEWHERE_M, ELSEWHERE_RAD = 2.0, np.radians(20.0)  # what is nearer than this is the same answer
 
@@ -29,9 +29,9 @@ class Clouds:
 
     query: Keyframe
     match: Keyframe
-    source: Surface  # of the query
+    source: Sketch  # of the query
     target: Surface  # of the match
-    around_level: np.ndarray  # (N, 3) the match and its neighbours, in the match's levelled frame
+    occupied: np.ndarray  # (S, S) by the match and its neighbours, in the match's levelled frame
     view: View  # of the match
 
 
@@ -41,7 +41,8 @@ class CloudComparison:
     def __init__(self, verify: VerifyConfig, bev: BevConfig, images: Scale) -> None:
         """`images` are looked through for rivals: metres away, so that half the resolution will do."""
         self._verify, self._bev, self._images = verify, bev, images
-        self._surfaces = Remembered(_surface, REMEMBERED)
+        self._surfaces = Remembered(lambda keyframe: surface(_near(keyframe)), REMEMBERED)
+        self._sketches = Remembered(lambda keyframe: sketch(_near(keyframe)), REMEMBERED)
 
     def judge(
         self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
@@ -51,12 +52,18 @@ class CloudComparison:
         The query is laid on the match's own cloud, so that odometry between the match and its neighbours
         does not enter the closure; their clouds only say what else is there.
         """
-        target, source = self._surfaces.of(match), self._surfaces.of(query)
+        target, source = self._surfaces.of(match), self._sketches.of(query)
         if target is None or source is None:
             return replace(closure, reason=reasons.CLOUD_TOO_SMALL)
         around = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
-        view = view_of(around[: len(match.points_kf)])
-        clouds = Clouds(query=query, match=match, source=source, target=target, around_level=around, view=view)
+        clouds = Clouds(
+            query=query,
+            match=match,
+            source=source,
+            target=target,
+            occupied=occupied(around, self._bev.range_m),
+            view=view_of(around[: len(match.points_kf)]),
+        )
         closure = self._register(closure, planar, clouds)
         return self._unrivalled(closure, clouds) if closure.accepted else closure
 
@@ -67,7 +74,9 @@ class CloudComparison:
         share = self._overlap(approached, clouds)
         if share < PROMISING * self._verify.min_overlap:
             return replace(closure, T_match_query=approached, overlap=share, reason=reasons.LOW_OVERLAP)
-        fit = register(clouds.target, clouds.source, guess, approached)
+        source = self._surfaces.of(clouds.query)
+        assert source is not None  # else it would have had no sketch
+        fit = register(clouds.target, source, guess, approached)
         share = self._overlap(fit.T_target_source, clouds)
         closure = replace(
             closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m, overlap=share
@@ -82,7 +91,8 @@ class CloudComparison:
 
     def _overlap(self, T_match_query: np.ndarray, clouds: Clouds) -> float:
         T_level_query = se3.from_parts(clouds.match.R_level_kf, np.zeros(3)) @ T_match_query
-        return overlap(se3.apply(T_level_query, clouds.query.points_kf), clouds.around_level, self._bev.range_m, clouds.view)
+        here = occupied(se3.apply(T_level_query, clouds.query.points_kf), self._bev.range_m)
+        return overlap(here, clouds.occupied, clouds.view)
 
     def _unrivalled(self, closure: Closure, clouds: Clouds) -> Closure:
         """The accepted closure, or the pose elsewhere that clearly beats it; refused when neither clearly wins."""
@@ -101,9 +111,10 @@ class CloudComparison:
         return replace(closure, accepted=False, reason=reasons.AMBIGUOUS)
 
 
-def _surface(keyframe: Keyframe) -> Surface | None:
+def _near(keyframe: Keyframe) -> np.ndarray:
+    """(N, 3) the points within the range of registration."""
     points = keyframe.points_kf
-    return surface(points[np.einsum("ij,ij->i", points, points) < REGISTRATION_RANGE_M**2])
+    return points[np.einsum("ij,ij->i", points, points) < REGISTRATION_RANGE_M**2]
 
 
 def _in_plane(closure: Closure, clouds: Clouds) -> PlanarMatch:

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from scipy import fft  # in float32, which numpy's is not
 
 from ..bev.grid import middle_px
 from ..config import BevConfig
 from ..records import BevImage
+from .likeness import blurred, likeness
 from .planar import PlanarMatch
 
 RADII = 40
 ANGLES = 360  # over half a turn
 WAVELENGTHS_M = (16.0, 1.6)
 ROTATION_PEAKS = 1  # of the polar correlation that are tried, each in both directions
-BLUR_M = 0.4  # tolerance of the score: the same wall never falls on the same pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,7 +30,7 @@ class Spectra:
     structure: np.ndarray  # (S, S) float32
     blurred: np.ndarray  # (S, S) float32, the structure with the tolerance of the score
     polar: np.ndarray  # (RADII, ANGLES / 2 + 1) complex64, transform of the polar spectrum over its angle
-    phases: np.ndarray  # (side, side / 2 + 1) complex64, of the structure
+    phases: np.ndarray  # (side, side / 2 + 1) complex64, of the structure's spectrum
 
 
 def structure_of(image: BevImage) -> np.ndarray:
@@ -71,7 +72,7 @@ class Correlator:
         polar -= polar.mean(axis=1, keepdims=True)
         return Spectra(
             structure=structure,
-            blurred=cv2.GaussianBlur(structure, (0, 0), BLUR_M / self._cell_m),
+            blurred=blurred(structure, self._cell_m),
             polar=fft.rfft(polar, axis=1),
             phases=_phases(transform),
         )
@@ -97,15 +98,18 @@ class Correlator:
     def _translate(self, match: Spectra, query: Spectra, yaw_rad: float) -> list[tuple[float, float, float, float]]:
         """Height of the phase correlation's peak, and x, y, yaw there: for this yaw and for the opposite one."""
         turned = self.warp(query.structure, yaw_rad, 0.0, 0.0)
-        phases = np.conj(_phases(self.transform(turned * self._disc)))
+        phases = _phases(self.transform(turned * self._disc))
+        surfaces = fft.irfft2(_meetings(match.phases, phases, self._mirror), (self.side, self.side))
         found = []
-        for extra_rad, seen in ((0.0, phases), (np.pi, self.mirrored(phases))):
-            surface = fft.irfft2(match.phases * seen, (self.side, self.side))
-            row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
-            d_row = row + _vertex(*surface[(row + np.arange(-1, 2)) % self.side, col])
-            d_col = col + _vertex(*surface[row, (col + np.arange(-1, 2)) % self.side])
+        for extra_rad, surface in zip((0.0, np.pi), surfaces):
+            row, col = divmod(int(surface.argmax()), self.side)
+            before_row, after_row = row - 1, (row + 1) % self.side  # -1 is the last one
+            before_col, after_col = col - 1, (col + 1) % self.side
+            peak = float(surface[row, col])
+            d_row = row + _vertex(float(surface[before_row, col]), peak, float(surface[after_row, col]))
+            d_col = col + _vertex(float(surface[row, before_col]), peak, float(surface[row, after_col]))
             yaw = float((yaw_rad + extra_rad + np.pi) % (2 * np.pi) - np.pi)
-            found.append((float(surface[row, col]), self._shift_m(d_row), self._shift_m(d_col), yaw))
+            found.append((peak, self._shift_m(d_row), self._shift_m(d_col), yaw))
         return found
 
     def _shift_m(self, shift_px: float) -> float:
@@ -144,8 +148,10 @@ class Correlator:
 
         `visible` (S, S) narrows that to what the query saw; without it the whole image counts.
         """
+        if visible is None:
+            return likeness(match.blurred, query.blurred, self._cell_m, x_m, y_m, yaw_rad)
         turned = self.warp(query.blurred, yaw_rad, x_m, y_m)
-        seen = match.blurred * self.warp(np.ones_like(query.blurred) if visible is None else visible, yaw_rad, x_m, y_m)
+        seen = match.blurred * self.warp(visible, yaw_rad, x_m, y_m)
         norm = np.linalg.norm(turned) * np.linalg.norm(seen)
         return float(np.vdot(turned, seen) / norm) if norm > 0 else 0.0
 
@@ -158,12 +164,30 @@ class Correlator:
         return cv2.warpAffine(picture, affine, picture.shape[::-1], flags=cv2.INTER_LINEAR)
 
 
+@njit(cache=True, nogil=True)
 def _phases(transform: np.ndarray) -> np.ndarray:
-    magnitude = np.abs(transform)
-    return (transform / np.sqrt(magnitude * (magnitude + 1e-3) + 1e-12)).astype(np.complex64)
+    """complex64 of length about 1: each frequency counts alike, except where there is next to nothing."""
+    out = np.empty_like(transform)
+    for row in range(transform.shape[0]):
+        for col in range(transform.shape[1]):
+            value = transform[row, col]
+            square = value.real * value.real + value.imag * value.imag
+            out[row, col] = value * np.float32(1.0 / np.sqrt(square + np.float32(1e-3) * np.sqrt(square) + np.float32(1e-12)))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _meetings(match: np.ndarray, query: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """(2, side, side / 2 + 1) spectra of the correlations with the query's picture, and with that picture turned by half a turn."""
+    out = np.empty((2, *match.shape), match.dtype)
+    for row in range(match.shape[0]):
+        for col in range(match.shape[1]):
+            out[0, row, col] = match[row, col] * np.conj(query[row, col])
+            out[1, row, col] = match[row, col] * query[row, col] * np.conj(mirror[row, col])
+    return out
 
 
 def _vertex(before: float, at: float, after: float) -> float:
     """Where the parabola through three equally spaced values has its top, from the middle one, within half a step."""
     bend = before - 2.0 * at + after
-    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+    return min(max(0.5 * (before - after) / bend, -0.5), 0.5) if bend < 0 else 0.0

@@ -1,6 +1,7 @@
 """From the plane to space: height, roll and pitch between two keyframes from their mean-height images."""
 
 import numpy as np
+from numba import njit
 
 from ..bev.grid import middle_px, to_metres, to_pixels
 from ..config import BevConfig
@@ -29,13 +30,9 @@ def lift(planar: PlanarMatch, query: Keyframe, match: Keyframe, bev: BevConfig) 
 
 
 def _height_plane(T_level_level: np.ndarray, query: BevImage, match: BevImage, bev: BevConfig) -> np.ndarray:
-    """(3,) height over the query's sensor and slopes along x and y of what must be added to the query's heights.
-
-    A plane through the height differences of common pixels, with Cauchy weights whose width follows the
-    residuals: moved cars and tree crowns seen from elsewhere do not count.
-    """
-    here = np.argwhere(query.counts > 0)
-    here = here[:: 1 + len(here) // MOST_PIXELS]
+    """(3,) height over the query's sensor and slopes along x and y of what must be added to the query's heights."""
+    here = np.flatnonzero(query.counts)
+    here = np.column_stack(np.divmod(here[:: 1 + len(here) // MOST_PIXELS], query.counts.shape[1]))
     xy = to_metres(here, bev) @ T_level_level[:2, :2].T  # about the query's sensor, in the match's axes
     there = np.rint(to_pixels(xy + T_level_level[:2, 3], bev)).astype(int)
     inside = ((there >= 0) & (there <= 2 * middle_px(bev))).all(1)
@@ -44,12 +41,30 @@ def _height_plane(T_level_level: np.ndarray, query: BevImage, match: BevImage, b
     common = np.isfinite(higher_m)
     if common.sum() < MIN_PIXELS:
         return np.zeros(3)
-    higher_m = higher_m[common].astype(float)
-    A = np.column_stack([np.ones(len(higher_m)), xy[common]])
-    plane = np.array([np.median(higher_m), 0.0, 0.0])
-    for _ in range(REWEIGHTINGS):
-        errors = higher_m - A @ plane
-        weights = 1.0 / (1.0 + (errors / max(1.5 * np.median(np.abs(errors)), 0.05)) ** 2)
-        plane = np.linalg.solve((A * weights[:, None]).T @ A + 1e-6 * np.eye(3), A.T @ (weights * higher_m))
+    plane = _plane(xy[common], higher_m[common].astype(float))
     plane[1:] = np.clip(plane[1:], -MOST_TILT_RAD, MOST_TILT_RAD)
+    return plane
+
+
+@njit(cache=True, nogil=True)
+def _plane(xy: np.ndarray, higher_m: np.ndarray) -> np.ndarray:
+    """(3,) constant and slopes of the plane through (N,) heights at (N, 2), with Cauchy weights whose width follows the residuals.
+
+    Moved cars and tree crowns seen from elsewhere do not count.
+    """
+    plane = np.array([np.median(higher_m), 0.0, 0.0])
+    errors = np.empty_like(higher_m)
+    for _ in range(REWEIGHTINGS):
+        for n in range(len(higher_m)):
+            errors[n] = higher_m[n] - plane[0] - plane[1] * xy[n, 0] - plane[2] * xy[n, 1]
+        width = max(1.5 * np.median(np.abs(errors)), 0.05)
+        A, b = 1e-6 * np.eye(3), np.zeros(3)
+        for n in range(len(higher_m)):
+            weight = 1.0 / (1.0 + (errors[n] / width) ** 2)
+            row = (1.0, xy[n, 0], xy[n, 1])
+            for i in range(3):
+                b[i] += weight * row[i] * higher_m[n]
+                for j in range(3):
+                    A[i, j] += weight * row[i] * row[j]
+        plane = np.linalg.solve(A, b)
     return plane

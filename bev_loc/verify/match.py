@@ -4,6 +4,7 @@ A corner is described by rings around it in the blurred structure image: the mag
 transform over the angle does not change when the image turns about the corner.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -48,16 +49,14 @@ def describe(image: BevImage, bev: BevConfig) -> Corners:
         return Corners(xy_m=np.zeros((0, 2)), descriptors=np.zeros((0, len(RING_RADII_M) * HARMONICS), np.float32))
     blurred = cv2.GaussianBlur(structure.counts.astype(np.float32), (0, 0), BLUR_M / bev.cell_m)
     radii_px = np.array(RING_RADII_M, np.float32) / bev.cell_m
-    angles = np.arange(SAMPLES) * 2 * np.pi / SAMPLES
-    rows = (pixels_rc[:, 0, None, None] + radii_px[:, None] * np.cos(angles)).reshape(count, -1).astype(np.float32)
-    cols = (pixels_rc[:, 1, None, None] + radii_px[:, None] * np.sin(angles)).reshape(count, -1).astype(np.float32)
-    rings = cv2.remap(blurred, cols, rows, cv2.INTER_LINEAR).reshape(count, radii_px.size, SAMPLES)
+    at_px = pixels_rc.astype(np.float32)
+    rows, cols = at_px[:, :1] + _ring_offsets(radii_px, np.cos), at_px[:, 1:] + _ring_offsets(radii_px, np.sin)
+    rings = cv2.remap(blurred, cols, rows, cv2.INTER_LINEAR)
     waves = rings.reshape(-1, SAMPLES) @ _WAVES  # a short transform of many rings is quickest as a product
-    harmonics = np.sqrt(np.hypot(waves[:, :HARMONICS], waves[:, HARMONICS:])).reshape(count, -1)
-    lengths = np.linalg.norm(harmonics, axis=1, keepdims=True)
-    return Corners(
-        xy_m=grid.to_metres(pixels_rc, bev), descriptors=(harmonics / np.maximum(lengths, 1e-9)).astype(np.float32)
-    )
+    waves *= waves
+    harmonics = np.sqrt(np.sqrt(waves[:, :HARMONICS] + waves[:, HARMONICS:])).reshape(count, -1)
+    lengths = np.sqrt(np.einsum("nd,nd->n", harmonics, harmonics))[:, None]
+    return Corners(xy_m=grid.to_metres(pixels_rc, bev), descriptors=harmonics / np.maximum(lengths, np.float32(1e-9)))
 
 
 def mutual(match: Corners, query: Corners) -> Pairs:
@@ -68,6 +67,11 @@ def mutual(match: Corners, query: Corners) -> Pairs:
     chosen = likeness.argmax(1)
     queries = np.flatnonzero(likeness.argmax(0)[chosen] == np.arange(len(chosen)))
     return Pairs(match_xy_m=match.xy_m[chosen[queries]], query_xy_m=query.xy_m[queries])
+
+
+def _ring_offsets(radii_px: np.ndarray, along: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(RINGS * SAMPLES,) float32 pixels from a corner to the samples of all rings along one axis."""
+    return (radii_px[:, None] * along(np.arange(SAMPLES) * 2 * np.pi / SAMPLES)).astype(np.float32).ravel()
 
 
 def _structure(image: BevImage) -> BevImage:

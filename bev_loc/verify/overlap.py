@@ -32,16 +32,19 @@ def view_of(points: np.ndarray) -> View:
     return View(low=float(low), high=float(high))
 
 
-def overlap(query: np.ndarray, match: np.ndarray, range_m: float, view: View | None = None) -> float:
-    """Share of the query's occupied voxels that the match occupies, both (N, 3) float32 in the match's levelled frame.
+def occupied(points: np.ndarray, range_m: float) -> np.ndarray:
+    """(S, S) uint64, the voxels within the range that (N, 3) float32 points of a levelled frame lie in: a bit a voxel of the column."""
+    return occupancy(points + np.array([0.0, 0.0, _LIFT_M], np.float32), VOXEL_M, int(np.rint(range_m / VOXEL_M)))
+
+
+def overlap(query: np.ndarray, match: np.ndarray, view: View | None = None) -> float:
+    """Share of the query's occupied voxels that the match occupies, both as of `occupied` in the match's levelled frame.
 
     The lowest voxel of each column is left out: where both stand on a road, the road would always agree.
     What lies outside of the match's `view` counts neither way: a lidar that looks up sees roofs that a flat one cannot.
     """
-    half = int(np.rint(range_m / VOXEL_M))
-    lift = np.array([0.0, 0.0, _LIFT_M], np.float32)
     low, high = (-np.inf, np.inf) if view is None else (view.low, view.high)
-    return _share(occupancy(query + lift, VOXEL_M, half), occupancy(match + lift, VOXEL_M, half), low, high)
+    return _share(query, match, low, high)
 
 
 @njit(cache=True, nogil=True)

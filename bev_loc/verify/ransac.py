@@ -64,24 +64,27 @@ def _search(
         if n >= needed:
             break
         i, j = first[n], second[n]
-        dq, dm = query_xy[j] - query_xy[i], match_xy[j] - match_xy[i]
-        spread_q, spread_m = np.hypot(dq[0], dq[1]), np.hypot(dm[0], dm[1])
-        if spread_q < MIN_SPREAD_M or abs(spread_q - spread_m) > 2.0 * distance_m:
+        qx, qy = query_xy[j, 0] - query_xy[i, 0], query_xy[j, 1] - query_xy[i, 1]
+        mx, my = match_xy[j, 0] - match_xy[i, 0], match_xy[j, 1] - match_xy[i, 1]
+        spread_q, spread_m = np.sqrt(qx * qx + qy * qy), np.sqrt(mx * mx + my * my)
+        if spread_q < MIN_SPREAD_M or spread_m == 0.0 or abs(spread_q - spread_m) > 2.0 * distance_m:
             continue
-        yaw = np.arctan2(dm[1], dm[0]) - np.arctan2(dq[1], dq[0])
-        cosine, sine = np.cos(yaw), np.sin(yaw)
-        qx, qy = 0.5 * (query_xy[i] + query_xy[j])
-        mx, my = 0.5 * (match_xy[i] + match_xy[j])
+        both = spread_q * spread_m
+        cosine, sine = (qx * mx + qy * my) / both, (qx * my - qy * mx) / both
+        qx, qy = 0.5 * (query_xy[i, 0] + query_xy[j, 0]), 0.5 * (query_xy[i, 1] + query_xy[j, 1])
+        mx, my = 0.5 * (match_xy[i, 0] + match_xy[j, 0]), 0.5 * (match_xy[i, 1] + match_xy[j, 1])
         x, y = mx - cosine * qx + sine * qy, my - sine * qx - cosine * qy
         count = 0
         for k in range(len(match_xy)):
+            if count + len(match_xy) - k <= best_count:
+                break  # it cannot become the best any more
             ex = cosine * query_xy[k, 0] - sine * query_xy[k, 1] + x - match_xy[k, 0]
             ey = sine * query_xy[k, 0] + cosine * query_xy[k, 1] + y - match_xy[k, 1]
             if ex * ex + ey * ey < distance_m * distance_m:
                 count += 1
         if count > best_count:
             best_count = count
-            best[0], best[1], best[2] = x, y, yaw
+            best[0], best[1], best[2] = x, y, np.arctan2(sine, cosine)
             share = (count / len(match_xy)) ** 2
             if share < 1.0:
                 needed = min(needed, n + 1 + int(np.log(1.0 - CONFIDENCE) / np.log(1.0 - share)))
@@ -101,17 +104,23 @@ def _refit(
         errors = _residuals(match_xy, query_xy, pose)
         cosine, sine = np.cos(pose[2]), np.sin(pose[2])
         for k in range(len(match_xy)):
-            square = errors[k, 0] ** 2 + errors[k, 1] ** 2
+            ex, ey = errors[k, 0], errors[k, 1]
+            square = ex * ex + ey * ey
             if square > 4.0 * distance_m**2:
                 continue
             weight = 1.0 / (1.0 + square / (0.5 * distance_m) ** 2)
-            gx = -sine * query_xy[k, 0] - cosine * query_xy[k, 1]  # derivative by yaw
+            gx = -sine * query_xy[k, 0] - cosine * query_xy[k, 1]  # derivatives of x and y by yaw
             gy = cosine * query_xy[k, 0] - sine * query_xy[k, 1]
-            J = np.array([[1.0, 0.0, gx], [0.0, 1.0, gy]])
-            H += weight * J.T @ J
-            b += weight * J.T @ errors[k]
+            H[0, 0] += weight
+            H[0, 2] += weight * gx
+            H[1, 2] += weight * gy
+            H[2, 2] += weight * (gx * gx + gy * gy)
+            b[0] += weight * ex
+            b[1] += weight * ey
+            b[2] += weight * (gx * ex + gy * ey)
             squares += weight * square
             weights += weight
+        H[1, 1], H[2, 0], H[2, 1] = H[0, 0], H[0, 2], H[1, 2]
         step = np.linalg.solve(H + 1e-9 * np.eye(3), b)
         pose -= step
         covariance = np.linalg.inv(H + 1e-9 * np.eye(3)) * squares / max(2.0 * weights - 3.0, 1.0)

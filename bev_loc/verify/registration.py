@@ -9,10 +9,12 @@ from ..clouds.voxels import downsample
 from ..geometry import se3
 
 VOXEL_M = 0.8  # thinning before registration: a few thousand points carry the pose
+SKETCH_M = 2.0  # for the first approach: some hundred points lead as near, and tell strangers at a sixth of the cost
 NEIGHBOURS = 12  # that give a point its covariance
 WIDE_M, CLOSE_M = 3.0, 1.0  # farthest correspondence, first and last
 WIDE_ITERATIONS, CLOSE_ITERATIONS = 8, 15  # at most; true pairs need 1 to 8, strangers seldom settle
-SETTLED_M = 5e-3  # a last step below this; correspondences that swap back and forth move by millimetres for ever
+APPROACH_ITERATIONS = 6  # with short arms, before every point has its say
+SETTLED_M = 1e-2  # a last step below this; correspondences that swap back and forth move by millimetres for ever
 MOST_SHIFT_M = 2.5  # from the guess; farther away it has found something else
 MOST_TURN_RAD = np.radians(8.0)
 MIN_POINTS = 100
@@ -28,6 +30,13 @@ class Surface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sketch:
+    """A cloud thinned to a few hundred points, without more."""
+
+    cloud: small_gicp.PointCloud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Registration:
     """T_target_source and why to believe it."""
 
@@ -39,9 +48,9 @@ class Registration:
     converged: bool  # it settled, and near the guess
 
 
-def surface(points: np.ndarray, voxel_m: float = VOXEL_M) -> Surface | None:
+def surface(points: np.ndarray) -> Surface | None:
     """The (N, 3) points thinned and prepared; None when fewer than 100 are left."""
-    thinned = downsample(np.ascontiguousarray(points), voxel_m).astype(np.float64)  # from float32 it is 10 times slower
+    thinned = _thinned(points, VOXEL_M)
     if len(thinned) < MIN_POINTS:
         return None
     cloud = small_gicp.PointCloud(thinned)
@@ -50,15 +59,24 @@ def surface(points: np.ndarray, voxel_m: float = VOXEL_M) -> Surface | None:
     return Surface(cloud=cloud, tree=tree)
 
 
-def approach(target: Surface, source: Surface, guess: np.ndarray) -> np.ndarray:
-    """T_target_source (4, 4) from a guess within a few metres, with wide arms: good enough to see whether more is worth while."""
-    return _align(target, source, guess, WIDE_M, WIDE_ITERATIONS).T_target_source
+def sketch(points: np.ndarray) -> Sketch | None:
+    """The (N, 3) points thinned to a few hundred; None when there are too few for a surface."""
+    thinned = _thinned(points, VOXEL_M)
+    return None if len(thinned) < MIN_POINTS else Sketch(cloud=small_gicp.PointCloud(_thinned(thinned, SKETCH_M)))
 
 
-def register(target: Surface, source: Surface, guess: np.ndarray, approached: np.ndarray | None = None) -> Registration:
-    """The source laid on the target, from a guess T_target_source: what `approach` makes of it, settled with short arms."""
-    begin = approach(target, source, guess) if approached is None else approached
-    last = _align(target, source, begin, CLOSE_M, CLOSE_ITERATIONS)
+def approach(target: Surface, source: Sketch, guess: np.ndarray) -> np.ndarray:
+    """T_target_source (4, 4) of a sketch from a guess within a few metres: good enough to see whether more is worth while.
+
+    Its points on the target's planes, with wide arms and then with short ones.
+    """
+    wide = _align(target, source.cloud, guess, WIDE_M, WIDE_ITERATIONS, "PLANE_ICP").T_target_source
+    return _align(target, source.cloud, wide, CLOSE_M, APPROACH_ITERATIONS, "PLANE_ICP").T_target_source
+
+
+def register(target: Surface, source: Surface, guess: np.ndarray, approached: np.ndarray) -> Registration:
+    """The source laid on the target: what `approach` made of a guess T_target_source, settled with every point."""
+    last = _align(target, source.cloud, approached, CLOSE_M, CLOSE_ITERATIONS, "GICP")
     T = last.T_target_source
     inliers, rmse_m = _residuals(target, source, T)
     shift_m, turn_rad = se3.distance(guess, T)
@@ -75,16 +93,21 @@ def register(target: Surface, source: Surface, guess: np.ndarray, approached: np
     )
 
 
+def _thinned(points: np.ndarray, voxel_m: float) -> np.ndarray:
+    """(M, 3) float64: small_gicp takes ten times as long to read float32."""
+    return downsample(np.ascontiguousarray(points), voxel_m).astype(np.float64)
+
+
 def _align(
-    target: Surface, source: Surface, T_target_source: np.ndarray, reach_m: float, most_iterations: int
+    target: Surface, source: small_gicp.PointCloud, T_target_source: np.ndarray, reach_m: float, most_iterations: int, kind: str
 ) -> small_gicp.RegistrationResult:
     """In one thread: sums in another order would differ in their last bits from run to run."""
     return small_gicp.align(
         target.cloud,
-        source.cloud,
+        source,
         target.tree,
         T_target_source,
-        registration_type="GICP",
+        registration_type=kind,
         max_correspondence_distance=reach_m,
         num_threads=1,
         max_iterations=most_iterations,

@@ -7,9 +7,9 @@ from scipy.spatial.transform import Rotation
 from bev_loc.config import BevConfig
 from bev_loc.geometry import se3, so3
 from bev_loc.verify.lift import lift
-from bev_loc.verify.overlap import overlap
+from bev_loc.verify.overlap import occupied, overlap
 from bev_loc.verify.planar import PlanarMatch
-from bev_loc.verify.registration import register, surface
+from bev_loc.verify.registration import Registration, approach, register, sketch, surface
 
 BEV = BevConfig()
 
@@ -19,11 +19,16 @@ def _tilted(x: float, y: float, z: float, degrees: tuple[float, float, float]) -
     return se3.from_parts(Rotation.from_euler("ZYX", [yaw, pitch, roll], degrees=True).as_matrix(), np.array([x, y, z]))
 
 
+def _registered(target: np.ndarray, source: np.ndarray, guess: np.ndarray) -> Registration:
+    there, here = surface(target), surface(source)
+    return register(there, here, guess, approach(there, sketch(source), guess))
+
+
 def test_registration_recovers_a_known_motion_from_a_rough_guess(make_keyframe):
     T_match_query = _tilted(2.0, -1.5, 0.3, (20, 2, -3))
     match, query = make_keyframe(1, np.eye(4)), make_keyframe(2, T_match_query)
     guess = T_match_query @ se3.exp(np.array([0.02, -0.02, 0.04, 0.6, -0.5, 0.3]))
-    fit = register(surface(match.points_kf), surface(query.points_kf), guess)
+    fit = _registered(match.points_kf, query.points_kf, guess)
     shift_m, turn_rad = se3.distance(fit.T_target_source, T_match_query)
     assert fit.converged and shift_m < 0.06 and turn_rad < np.radians(0.2)
     assert fit.inlier_ratio > 0.8 and fit.rmse_m < 0.25
@@ -36,7 +41,7 @@ def test_information_is_symmetric_positive_and_blind_along_a_corridor_in_the_sou
     corridor = np.vstack([wall, floor]) + rng.normal(0, 0.01, (10000, 3))
     T_target_source = se3.from_se2(0.0, 0.0, np.pi / 2)  # the source's y axis runs along the corridor
     source = se3.apply(se3.inverse(T_target_source), corridor)
-    fit = register(surface(corridor.astype(np.float32)), surface(source.astype(np.float32)), T_target_source)
+    fit = _registered(corridor.astype(np.float32), source.astype(np.float32), T_target_source)
     np.testing.assert_allclose(fit.information, fit.information.T)
     assert (np.linalg.eigvalsh(fit.information) > 0).all()
     along, across, up = fit.information[4, 4], fit.information[3, 3], fit.information[5, 5]
@@ -45,12 +50,13 @@ def test_information_is_symmetric_positive_and_blind_along_a_corridor_in_the_sou
 
 def test_what_is_found_far_from_the_guess_does_not_count(make_keyframe):
     match, query = make_keyframe(1, np.eye(4)), make_keyframe(2, np.eye(4))
-    fit = register(surface(match.points_kf), surface(query.points_kf), se3.from_se2(2.2, 1.6, 0.0))
+    fit = _registered(match.points_kf, query.points_kf, se3.from_se2(2.2, 1.6, 0.0))
     assert fit.converged is False
 
 
 def test_a_cloud_of_few_points_has_no_surface():
-    assert surface(np.zeros((500, 3), np.float32)) is None
+    few = np.zeros((500, 3), np.float32)
+    assert surface(few) is None and sketch(few) is None
 
 
 @pytest.mark.parametrize("height_m", [-4.0, 0.0, 3.0])
@@ -81,9 +87,9 @@ def _plain_overlap(query: np.ndarray, match: np.ndarray) -> float:
 
 def test_overlap_equals_its_definition_with_sets(make_keyframe):
     query, match = make_keyframe(1, np.eye(4)).points_kf, make_keyframe(2, se3.from_se2(0.2, 0.1, 0.02)).points_kf
-    assert overlap(query, match, 40.0) == pytest.approx(_plain_overlap(query, match), abs=2e-3)
+    assert overlap(occupied(query, 40.0), occupied(match, 40.0)) == pytest.approx(_plain_overlap(query, match), abs=2e-3)
 
 
 def test_bare_ground_on_bare_ground_is_no_overlap():
-    ground = np.random.default_rng(0).uniform(-30, 30, (5000, 3)).astype(np.float32) * [1, 1, 0]
-    assert overlap(ground.astype(np.float32), ground.astype(np.float32), 40.0) == 0.0
+    ground = occupied((np.random.default_rng(0).uniform(-30, 30, (5000, 3)) * [1, 1, 0]).astype(np.float32), 40.0)
+    assert overlap(ground, ground) == 0.0
