@@ -60,9 +60,12 @@ def _cosine(match: np.ndarray, query: np.ndarray, cosine: float, sine: float, x_
 
 @njit(cache=True, nogil=True)
 def _between(start: float, step: float, low: float, high: float, first: int, last: int) -> tuple[int, int]:
-    """Of the columns from `first` to before `last` those with low <= start + step * column < high, a hair inside."""
-    if abs(step) < 1e-9:
-        return (first, last) if low <= start < high else (first, first)
+    """Of the columns from `first` to before `last` those with low <= start + step * column < high, a hair inside of it.
+
+    Rounding must lead none out: what lies beyond the picture's last row is other memory.
+    """
+    if abs(step) < 1e-6:
+        return (first, last) if low + 1e-3 <= start < high - 1e-3 else (first, first)
     a, b = (low - start) / step, (high - start) / step
     first, last = max(first, int(np.ceil(min(a, b) + 1e-6))), min(last, int(np.ceil(max(a, b) - 1e-6)))
     return first, max(first, last)

@@ -25,7 +25,7 @@ def _plain(match: np.ndarray, query: np.ndarray, x_m: float, y_m: float, yaw_rad
 
 
 @pytest.mark.parametrize("size", [101, 201])
-@pytest.mark.parametrize("yaw_rad", [0.0, np.pi / 2, np.pi, -np.pi / 2, 0.3, -2.9, 1e-10])
+@pytest.mark.parametrize("yaw_rad", [0.0, np.pi / 2, np.pi, -np.pi / 2, 0.3, -2.9, 1e-10, -1e-7, 3e-6])
 @pytest.mark.parametrize("x_y_m", [(0.0, 0.0), (0.4, -2.0), (-7.13, 11.9), (19.9, 0.2), (100.0, 0.0)])
 def test_the_likeness_is_that_of_the_turned_picture(size: int, yaw_rad: float, x_y_m: tuple[float, float]) -> None:
     match, query = _picture(0, size), _picture(1, size)
