@@ -70,11 +70,16 @@ class Lio:
         self._spikes = 0  # of the gyro, said
         self._misfits = 0
         self._match_share = 0.0  # of the points registered last
-        self.start_note, self._level = "", False  # how the start was levelled, and whether anything told it
+        self._levelled: start.Levelled | None = None  # None: no scan yet
 
     def on_imu(self, sample: ImuSample) -> None:
         """Take one IMU sample; samples up to a scan's end come before the scan."""
         self._imu.add(sample)
+
+    @property
+    def start_note(self) -> str:
+        """How the start was levelled; empty before the first scan."""
+        return "" if self._levelled is None else self._levelled.note
 
     @property
     def imu_note(self) -> str:
@@ -100,12 +105,11 @@ class Lio:
         sweep = sweep_of(points_body, intake.cloud.offsets_s, 0.0, max(intake.end_s, 1e-9), self._rays)
         points_base = se3.apply(self._T_base_body, points_body[intake.to_map])
         resting = self._imu.rest(intake.stamp_ns)
-        levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
-        self.start_note, self._level = levelled.note, levelled.told
-        self._T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ self._T_base_body
+        self._levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
         self._first_scan = FirstScan(
-            sweep, intake.to_map, intake.end_s, self._map, T_odom_body=self._T_odom_body, ahead_body=self._T_body_base[:3, 0]
+            sweep, intake.to_map, intake.end_s, self._map, levelled=self._levelled, T_base_body=self._T_base_body
         )
+        self._T_odom_body = self._first_scan.T_odom_body
         self._insert(points_body[intake.to_map])
         return points_body, Registration.given(self._T_odom_body), ()
 
@@ -115,8 +119,11 @@ class Lio:
         interval_s = (stamp_ns - self._stamp_ns) * 1e-9
         sweep = sweep_of(cloud.points_body, cloud.offsets_s, interval_s - intake.end_s, interval_s, self._rays)
         thin = to_map[voxels.downsample_indices(cloud.points_body[to_map], self._config.register_voxel_m)]
-        prediction, reasons = self._predict(stamp_ns), ()
+        prediction, reasons, first_scan = self._predict(stamp_ns), (), self._first_scan
         result = self._register(sweep, thin, prediction)
+        if first_scan is not None:
+            self._levelled, self._T_odom_body, reasons = first_scan.levelled, first_scan.T_odom_body, first_scan.reasons
+            prediction = self._predict(stamp_ns)  # odom may have been turned
         missing = len(self._intervals_s) and interval_s > _SCANS_MISSING * median_low(self._intervals_s)
         self._intervals_s.append(interval_s)
         if missing:
@@ -219,7 +226,7 @@ class Lio:
         turn_rate = self._twist[:3]
         self._trust.compare(self._imu.between(self._stamp_ns, stamp_ns, turn_rate), turn_rate)
         if self._trust.gyro:
-            level_and_open = self._level and result.degenerate_directions > 0
+            level_and_open = self._levelled.told and result.degenerate_directions > 0
             self._inertial.try_start(stamp_ns, result.T_odom_body, level_and_open=level_and_open)
         if self._inertial.started:
             self._trust.contradicted, self._match_share = False, 0.0  # scans are searched more warily from now on

@@ -20,6 +20,7 @@ class Levelled:
     R_odom_base: np.ndarray  # (3, 3)
     note: str
     told: bool = True  # by something, not assumed
+    by_rest: bool = False  # of the IMU
 
 
 def level(
@@ -30,11 +31,20 @@ def level(
         return Levelled(R_odom_base=so3.from_rpy(*initial_rpy), note="start attitude as given")
     if resting is not None:
         R_odom_base = level_from_gravity(R_base_body @ resting.acc_m_s2.mean(0))
-        return Levelled(R_odom_base=R_odom_base, note="start levelled by gravity (IMU at rest)")
+        return Levelled(R_odom_base=R_odom_base, note="start levelled by gravity (IMU at rest)", by_rest=True)
     R_odom_base = level_from_ground(points_base)
     if R_odom_base is not None:
         return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (no IMU at rest)")
     note = "start taken as level: no IMU at rest and no clear ground; set input.initial_rpy if it is not"
+    return Levelled(R_odom_base=np.eye(3), note=note, told=False)
+
+
+def level_in_motion(points_base: np.ndarray) -> Levelled:
+    """The attitude of the first scan (N, 3) once it is known that the IMU was not at rest, only steadily driven."""
+    R_odom_base = level_from_ground(points_base)
+    if R_odom_base is not None:
+        return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (it moved)")
+    note = "start levelled by an IMU that moved, for want of clear ground; set input.initial_rpy if it is not level"
     return Levelled(R_odom_base=np.eye(3), note=note, told=False)
 
 

@@ -6,6 +6,7 @@ from sim_drive import driven
 
 from bev_loc.geometry import se3
 from bev_loc.odometry import upright
+from bev_loc.odometry.first_motion import TURNED, UNTOLD
 
 
 def poles(rng: np.random.Generator, count: int = 40) -> np.ndarray:
@@ -70,3 +71,25 @@ def test_a_gain_of_speed_right_after_such_a_start_is_not_taken_for_a_tilt() -> N
     gained, gain_found = (np.linalg.norm(T[-1, :3, 3] - T[-2, :3, 3]) - np.linalg.norm(T[1, :3, 3]) for T in (true, found))
     assert gained > 0.3  # m in a tenth of a second
     assert gain_found == pytest.approx(gained, rel=0.3)
+
+
+def test_rows_along_the_way_tell_nothing_of_it() -> None:
+    x_m, heights_m = np.arange(0.0, 84.0, 1.2), np.array([1.2, 2.0, 2.8])
+    ground = np.column_stack([np.repeat(np.arange(-90.0, 90.0), 30), np.tile(np.arange(-15.0, 15.0), 180), np.zeros(5400)])
+    wall = np.stack(np.broadcast_arrays(x_m[:, None], 9.0, heights_m), -1).reshape(-1, 3)
+    for way, kept in (([1.0, 0.0, 0.0], 0), ([0.0, 1.0, 0.0], len(wall))):
+        assert len(upright.to_search(np.concatenate([ground, wall]), np.array(way))) == kept
+
+
+def test_a_tunnel_tells_no_speed_at_the_start_and_that_is_said() -> None:
+    results, _ = driven("tunnel,start=10,lidar=vlp16,seed=1,seconds=0.3")
+    assert UNTOLD in results[1].health.reasons
+
+
+def test_a_steady_gain_of_speed_before_the_start_is_not_taken_for_a_tilt_of_the_vehicle() -> None:
+    results, truth = driven("highway,start=4,lidar=vlp16,seed=43,seconds=1.5")
+    assert TURNED in results[1].health.reasons
+    up_true, up_found = (np.array([T[2, :3] for T in poses]) for poses in (truth.T_truth_base, [one.T_odom_base for one in results[1:]]))
+    assert np.rad2deg(np.arccos(up_true.mean(0) @ up_found.T)).max() < 1.5
+    gained = np.linalg.norm(results[-1].v_odom_base) - np.linalg.norm(results[1].v_odom_base)
+    assert gained > 1.2  # of 1.8 m/s
