@@ -51,9 +51,13 @@ class NavState:
 
 
 def gravity_basis(gravity: np.ndarray) -> np.ndarray:
-    """(3, 2) orthonormal axes across gravity (3,), about which its direction turns."""
-    axis = np.eye(3)[np.argmin(np.abs(gravity))]
-    first = np.cross(gravity, axis)
+    """(3, 2) orthonormal axes across gravity (3,), about which its direction turns.
+
+    They hardly change with it: an error's covariance is kept in them from scan to scan. They leap only where
+    gravity lies nearly along x, which is level in odom.
+    """
+    x, y, _ = np.eye(3)
+    first = np.cross(gravity, y if abs(gravity[0]) > 0.9 * np.linalg.norm(gravity) else x)
     first /= np.linalg.norm(first)
     second = np.cross(gravity, first)
     return np.stack([first, second / np.linalg.norm(second)], axis=1)

@@ -7,7 +7,7 @@ import pytest
 from box_world import drive, errors_m, imu, replay, scan, street
 
 from bev_loc.config import OdometryConfig
-from bev_loc.geometry import se3
+from bev_loc.geometry import se3, so3
 from bev_loc.odometry.imu_buffer import ImuBuffer
 from bev_loc.odometry.lio import Lio
 from bev_loc.odometry.propagate import ImuNoise, Readings, propagate
@@ -44,6 +44,15 @@ def test_gravity_keeps_its_length_and_its_basis_is_across_it() -> None:
         assert np.allclose(basis.T @ basis, np.eye(2)) and np.allclose(basis.T @ state.gravity_odom, 0)
         turned = state.plus(rng.normal(0, 0.5, DIMENSION)).gravity_odom
         assert np.isclose(np.linalg.norm(turned), STANDARD_GRAVITY_M_S2)
+
+
+def test_the_axes_of_gravity_hardly_turn_with_it_near_the_plumb_line() -> None:
+    """Its covariance is kept in them: axes that leap would make it another one."""
+    rng = np.random.default_rng(7)
+    down = np.array([0.0, 0.0, -STANDARD_GRAVITY_M_S2])
+    for _ in range(50):
+        a, b = (gravity_basis(so3.exp(rng.normal(0, 0.1, 3)) @ down) for _ in range(2))
+        assert np.abs(a.T @ b - np.eye(2)).max() < 0.1
 
 
 @pytest.mark.parametrize("missing", [False, True])
