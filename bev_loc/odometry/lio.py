@@ -15,7 +15,7 @@ from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
 from .bev_matching import MapImage
-from .drift import Drift
+from .drift import Drift, Scatter
 from .first_motion import FirstScan
 from .hole import best_of_many_starts
 from .imu_buffer import ImuBuffer
@@ -59,7 +59,7 @@ class Lio:
         )
         self._inertial = InertialModel(self._imu, noise)
         self._mounting, self._trust = MountingCheck(), ImuTrust()
-        self._drift = Drift()
+        self._drift, self._scatter = Drift(T_base_imu), Scatter(config.gyro_noise)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage(BevConfig())
         self._T_odom_body = np.eye(4)  # at _stamp_ns
@@ -188,7 +188,9 @@ class Lio:
     def _settle(self, result: Registration, prediction: Prediction, stamp_ns: int) -> tuple[str, ...]:
         """Take the new state; without enough planes it is mostly the prediction, and that is said."""
         T_last_now = se3.inverse(self._T_odom_body) @ result.T_odom_body
-        self._drift.move(self._T_base_body @ T_last_now @ self._T_body_base)
+        if self._twist is None:
+            self._drift.begin(np.linalg.norm(T_last_now[:3, 3]) / prediction.interval_s)
+        self._drift.move(T_last_now, result.planes, is_open=result.degenerate_directions > 0)
         self._T_odom_body = result.T_odom_body
         reasons: tuple[str, ...] = ()
         if result.matches < _MIN_MATCHES:
@@ -200,6 +202,8 @@ class Lio:
             self._twist = se3.log(T_last_now) / prediction.interval_s
         if prediction.inertial:
             self._inertial.take(result)
+            if not (self._misfits or self._inertial.missing_s):
+                self._scatter.add(result.error[:6])
             if self._inertial.missing_s > 0.5 * prediction.interval_s:
                 reasons += ("no imu samples",)
             if not self._misfits:
@@ -241,8 +245,7 @@ class Lio:
         """The result in the base frame."""
         T_base_body, T_body_base = self._T_base_body, self._T_body_base
         moved_aside = not np.array_equal(T_base_body, np.eye(4))
-        change = se3.adjoint(T_base_body)
-        registered = change @ result.covariance[:6, :6] @ change.T
+        registered = result.pose_covariance if self._inertial.state is None else result.pose_covariance + self._scatter.covariance
         return Odometry(
             stamp_ns=self._stamp_ns,
             T_odom_base=self._T_odom_body @ T_body_base,

@@ -8,10 +8,10 @@ import numpy as np
 from ..geometry import se3, so3
 from .bev_residuals import BevMatches
 from .local_map import LayeredMap
-from .residuals import PlaneMatches
+from .residuals import NormalEquations, PlaneMatches
 from .sweep import Course, Sweep
 
-_SIGMA_M = 0.1  # of one plane residual; neighbours share their errors, so this is above the lidar's noise
+_SIGMA_M = 0.1  # of one plane residual in the filter, above the lidar's noise: a scan must not be believed too fast
 _KERNEL_M = 0.1
 _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
@@ -41,7 +41,9 @@ class Registration:
 
     T_odom_body: np.ndarray  # (4, 4) at the sweep's end
     error: np.ndarray  # (D,) what the prediction was off by
-    covariance: np.ndarray  # (D, D) at the new state
+    covariance: np.ndarray  # (D, D) at the new state, as the filter goes on with it
+    pose_covariance: np.ndarray  # (6, 6) of the pose against the map, with residuals as large as they are
+    planes: np.ndarray  # (6, 6) information of the pose in the planes alone, as the filter weighs them
     surprise: float  # squared Mahalanobis length of `error` under the prediction, per dimension
     points: int
     matches: int
@@ -57,6 +59,8 @@ class Registration:
             T_odom_body=T_odom_body,
             error=np.zeros(dimension),
             covariance=1e-12 * np.eye(dimension),
+            pose_covariance=1e-12 * np.eye(6),
+            planes=np.zeros((6, 6)),
             surprise=0.0,
             points=0,
             matches=0,
@@ -128,10 +132,13 @@ def register(
             break
     A = np.eye(dimension)
     A[:6, :6] = _perturbation(error[:3])
+    covariance = A @ np.linalg.inv(posterior) @ A.T
     return Registration(
         T_odom_body=T,
         error=error,
-        covariance=A @ np.linalg.inv(posterior) @ A.T,
+        covariance=covariance,
+        pose_covariance=as_scattered(covariance[:6, :6], system),
+        planes=system.hessian,
         surprise=float(error @ information @ error) / dimension,
         points=len(points_body),
         matches=system.matches,
@@ -153,6 +160,18 @@ def _perturbation(rotation: np.ndarray) -> np.ndarray:
     A[:3, :3] = so3.right_jacobian(rotation)
     A[3:, 3:] = so3.exp(-rotation)
     return A
+
+
+def as_scattered(covariance: np.ndarray, system: NormalEquations) -> np.ndarray:
+    """(6, 6) of a pose estimated with residuals of `_SIGMA_M` whose deviation is the one found.
+
+    The sandwich (H + P^-1)^-1 (k H + P^-1) (H + P^-1)^-1 of weights that are no inverse variances, k the ratio of the
+    variances: what planes tell is as sure as they are even, what they leave open is as unsure as the prediction.
+    Where they leave something open they are not believed to be as good as they look.
+    """
+    if _degenerate(system.hessian):
+        return covariance
+    return covariance - (1.0 - min(1.0, (system.rmse_m / _SIGMA_M) ** 2)) * covariance @ system.hessian @ covariance
 
 
 def _degenerate(hessian: np.ndarray) -> int:
