@@ -101,6 +101,8 @@ class OdometryConfig:
     acc_walk: float = tunable(
         1e-3, "random walk of the accelerometer's bias", unit="m/s^3/sqrt(Hz)", minimum=1e-8, maximum=1.0
     )
+    estimate_extrinsic: bool = tunable(False, "find out how the IMU is mounted, from T_base_imu on, within a few degrees and centimetres")
+    estimate_time_offset: bool = tunable(False, "find out what must be added to the IMU's stamps, within some hundredths of a second")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,16 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImuCalibration:
+    """How the IMU is mounted and what its clock lags, as estimated; a part that was not asked for is as it was given."""
+
+    T_base_imu: np.ndarray  # (4, 4)
+    time_offset_s: float  # to be added to the IMU's stamps
+    mounting_sigmas: tuple[float, ...]  # deviations of T_base_imu's right perturbation, 3 rad and 3 m; empty: not asked for
+    time_offset_sigma_s: float | None  # None: not asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OdometryHealth:
     """Why an odometry result may be trusted, or not."""
 
@@ -55,6 +65,7 @@ class OdometryHealth:
     degenerate_directions: int = 0  # of 6, from the Hessian's eigenvalues
     bev_matches: int = 0  # pixels that helped where planes leave directions open
     reasons: tuple[str, ...] = ()  # empty means healthy; else short counted keys
+    imu: ImuCalibration | None = None  # where it is to be estimated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ from ..geometry import se3
 from ..growing_map import GrowingMap
 from ..localizer import Localizer
 from ..maps.bundle import load_map
+from ..odometry.calibration import in_words
 from ..records import Step
 from ..sources.base import Item, Source, mounting
 from ..sources.open import open_source
@@ -142,6 +143,8 @@ class Session:
             "interrupted": self.interrupted,
             "out": str(self.out),
         } | self._against_truth(trajectory)
+        if record.imu:
+            fields["imu"] = in_words(record.imu)
         if self.growing:
             self.map_error = self.growing.finish()
             fields["map"] = None if self.map_error else str(self.save_map_path)
@@ -228,6 +231,8 @@ def summary(fields: dict[str, Any]) -> str:
     for name, label in (("odometry", "odometry"), ("trajectory", "optimised trajectory")):
         if f"{name}_ate_rmse_m" in fields:
             lines.append(f"{label} against the truth: {fields[f'{name}_ate_rmse_m']:.3f} m RMS")
+    if "imu" in fields:
+        lines.append(f"IMU found to be at: {fields['imu']}")
     if fields.get("map"):
         lines.append(f"map: {fields['map']}")
     return "\n".join([*lines, f"report: {fields['out']}/report.html"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.trajectory import path_length_m
 from ..localizer import Localizer
-from ..records import Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
+from ..records import Closure, Dropped, ImuCalibration, ImuSample, Keyframe, LidarScan, Odometry, State, Step
 from ..sources.base import Item, Source
 from .trajectory import Trajectory
 
@@ -47,6 +47,7 @@ class RunRecord:
     step_s: list[float] = field(default_factory=list)  # one a scan that reached the system
     stage_s: dict[str, list[float]] = field(default_factory=dict)  # by stage, in order of appearance
     warnings: Counter[str] = field(default_factory=Counter)  # reasons of poses that are not healthy
+    imu: ImuCalibration | None = None  # as estimated in the end, where it was asked for
     session: int | None = None  # of the keyframes made in this run
     keyframe_stamps_ns: dict[int, int] = field(default_factory=dict)  # by id
     samples: "Thinned[Keyframe]" = field(default_factory=lambda: Thinned(24))
@@ -95,6 +96,7 @@ class RunRecord:
             self.stamps_ns.append(step.odometry.stamp_ns)
             self.T_odom_base.append(step.odometry.T_odom_base)
             self.warnings.update(step.odometry.health.reasons)
+            self.imu = step.odometry.health.imu
         if step.keyframe is not None:
             self.keyframes += 1
             self.session = step.keyframe.session

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..clouds.deskew import knot_table
 from ..geometry import se3
+from .calibration import ImuMotion, Known, joined
 from .imu_buffer import ImuBuffer
 from .poses import Pose, attitudes, velocity
 from .propagate import ImuNoise, Propagation, Readings, propagate
@@ -23,12 +24,15 @@ _REST_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.05), (GYRO_BI
 class InertialModel:
     """The filter's state between scans; not started until IMU and poses have told velocity and gravity."""
 
-    def __init__(self, buffer: ImuBuffer, noise: ImuNoise) -> None:
+    def __init__(self, buffer: ImuBuffer, noise: ImuNoise, known: Known) -> None:
+        """`known` is what to begin with of the IMU's mounting and clock, where they are to be estimated."""
         self._buffer = buffer
         self._noise = noise
+        self._known = known
+        self._motion: ImuMotion | None = None  # at the last scan, if mounting or clock are estimated
         self._poses: list[Pose] = []
         self._state: NavState | None = None
-        self._covariance = np.eye(DIMENSION)
+        self._covariance = np.eye(DIMENSION)  # of the state's error (D, D)
         self._predicted: NavState | None = None
         self.missing_s = 0.0  # of the last interval that no sample covered
 
@@ -42,14 +46,20 @@ class InertialModel:
         """The state after the last scan."""
         return self._state
 
+    @property
+    def known(self) -> Known:
+        """What is known of the IMU's mounting and clock."""
+        return self._known if self._state is None else Known.of(self._state, self._covariance)
+
     def predict(self, last_ns: int, stamp_ns: int, turn_rate: np.ndarray) -> Prediction:
         """The state carried to `stamp_ns`, once started.
 
         turn_rate: (3,) rad/s of the last interval, for pieces without samples.
         """
-        readings = self._buffer.between(last_ns, stamp_ns, turn_rate)
-        carried = propagate(self._state, self._covariance, readings, self._noise)
-        self._predicted = carried.state
+        lag_ns = round(self._state.time_offset_s * 1e9)
+        readings = self._buffer.between(last_ns - lag_ns, stamp_ns - lag_ns, self._state.T_body_imu[:3, :3].T @ turn_rate)
+        carried = propagate(self._state, self._covariance, readings, self._noise, self._motion)
+        self._predicted, self._motion = carried.state, carried.motion
         self.missing_s = float(readings.durations_s[readings.missing].sum())
         return Prediction(
             T_odom_body=carried.state.T_odom_body,
@@ -75,6 +85,7 @@ class InertialModel:
 
     def stop(self) -> None:
         """Forget the state, to start anew when there are poses and samples again."""
+        self._known, self._motion = self.known, None
         self._state, self._poses = None, []
 
     def try_start(self, stamp_ns: int, T_odom_body: np.ndarray, *, level_and_open: bool) -> None:
@@ -90,7 +101,7 @@ class InertialModel:
         resting = self._buffer.rest(stamp_ns)
         v_end = velocity(before, last)
         if resting is not None and np.linalg.norm(velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
-            gravity = -T_odom_body[:3, :3] @ resting.acc_m_s2.mean(0)
+            gravity = -T_odom_body[:3, :3] @ self._known.T_body_imu[:3, :3] @ resting.acc_m_s2.mean(0)
             self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA)
         elif level_and_open and self._measured(before, last):
             self._start(last, v_end, np.array([0.0, 0.0, -STANDARD_GRAVITY_M_S2]), resting, _OPEN_SIGMA)
@@ -114,8 +125,8 @@ class InertialModel:
         readings = self._buffer.between(begin_ns, end_ns, np.zeros(3))
         if readings is None or readings.missing.any():
             return None
-        R_odom_body = attitudes(self._poses, readings.middles_ns(begin_ns))
-        gained = np.einsum("kij,kj,k->i", R_odom_body, readings.acc_m_s2, readings.durations_s)
+        R_odom_imu = attitudes(self._poses, readings.middles_ns(begin_ns)) @ self._known.T_body_imu[:3, :3]
+        gained = np.einsum("kij,kj,k->i", R_odom_imu, readings.acc_m_s2, readings.durations_s)
         return (v_end - v_begin - gained) / readings.durations_s.sum()
 
     def _start(
@@ -130,7 +141,10 @@ class InertialModel:
             gyro_bias=np.zeros(3) if resting is None else resting.gyro_rad_s.mean(0),
             acc_bias=np.zeros(3),
             gravity_odom=gravity * (STANDARD_GRAVITY_M_S2 / length),
+            T_body_imu=self._known.T_body_imu,
+            time_offset_s=self._known.time_offset_s,
         )
-        self._covariance = np.zeros((DIMENSION, DIMENSION))
+        covariance = np.zeros((DIMENSION, DIMENSION))
         for part, sigma in sigmas:
-            self._covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
+            covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
+        self._covariance = joined(covariance, self._known, self._state, gravity_by_imu=sigmas is not _OPEN_SIGMA)

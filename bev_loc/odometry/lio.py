@@ -15,6 +15,7 @@ from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
 from .bev_matching import MapImage
+from .calibration import Known
 from .drift import Drift, Scatter
 from .first_motion import FirstScan
 from .hole import best_of_many_starts
@@ -57,7 +58,8 @@ class Lio:
         noise = ImuNoise(
             gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
         )
-        self._inertial = InertialModel(self._imu, noise)
+        known = Known.at_first(config.estimate_extrinsic, config.estimate_time_offset)
+        self._inertial = InertialModel(self._imu, noise, known)
         self._mounting, self._trust = MountingCheck(), ImuTrust()
         self._drift, self._scatter = Drift(T_base_imu), Scatter(config.gyro_noise)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
@@ -261,6 +263,7 @@ class Lio:
                 degenerate_directions=result.degenerate_directions,
                 bev_matches=result.bev_matches,
                 reasons=reasons,
+                imu=self._inertial.known.said(T_base_body),
             ),
         )
 
@@ -269,6 +272,8 @@ class Lio:
         if self._twist is None:
             return np.zeros(3)
         state = self._inertial.state
-        R = self._T_odom_body[:3, :3]
-        v_odom_body = R @ self._twist[3:] if state is None else state.v_odom
-        return v_odom_body + R @ np.cross(self._twist[:3], self._T_body_base[:3, 3])
+        R, lever_body = self._T_odom_body[:3, :3], self._T_body_base[:3, 3]
+        v_odom = R @ self._twist[3:]
+        if state is not None:
+            v_odom, lever_body = state.v_odom, lever_body - state.T_body_imu[:3, 3]
+        return v_odom + R @ np.cross(self._twist[:3], lever_body)

@@ -1,11 +1,12 @@
 """Carrying the state and its covariance along IMU samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
 
-from ..geometry import so3
+from ..geometry import se3, so3
+from .calibration import ImuMotion, imu_by_body
 from .state import DIMENSION, NavState, gravity_basis
 
 
@@ -44,31 +45,50 @@ class Propagation:
     """The state at the end of the readings, and the poses on the way."""
 
     state: NavState
-    covariance: np.ndarray  # (17, 17)
+    covariance: np.ndarray  # (D, D)
     times_s: np.ndarray  # (K + 1,) from 0
-    T_odom_knots: np.ndarray  # (K + 1, 4, 4)
+    T_odom_knots: np.ndarray  # (K + 1, 4, 4) of the body
+    motion: ImuMotion | None  # at the end, if mounting or clock are estimated
 
 
-def propagate(state: NavState, covariance: np.ndarray, readings: Readings, noise: ImuNoise) -> Propagation:
+def propagate(
+    state: NavState, covariance: np.ndarray, readings: Readings, noise: ImuNoise, before: ImuMotion | None = None
+) -> Propagation:
     """The state carried over the readings (FAST-LIO2, equations 1-9, with the mean of two samples a step).
 
     Over a missing piece the velocity and the turn rate stay, with the noise of a vehicle that drives on.
+    before: how the IMU moved at the begin, as the last propagation had it at its end; None: as over this interval.
     """
     densities = np.array([noise.gyro, noise.acc, noise.gyro_walk, noise.acc_walk, noise.turning, noise.driving])
+    calibrating = len(covariance) > DIMENSION
+    if calibrating:
+        to_imu = imu_by_body(len(covariance), state, before or _mean_motion(state, readings))
+        covariance = to_imu @ covariance @ to_imu.T
     poses, velocity, carried = _propagate(
-        state.T_odom_body, state.v_odom, state.gyro_bias, state.acc_bias, state.gravity_odom,
+        state.T_odom_body @ state.T_body_imu, state.v_odom, state.gyro_bias, state.acc_bias, state.gravity_odom,
         gravity_basis(state.gravity_odom), covariance,
         readings.durations_s, readings.gyro_rad_s, readings.acc_m_s2, readings.missing, densities,
     )  # fmt: skip
-    end = NavState(
-        T_odom_body=poses[-1],
-        v_odom=velocity,
-        gyro_bias=state.gyro_bias,
-        acc_bias=state.acc_bias,
-        gravity_odom=state.gravity_odom,
+    T_odom_knots = poses @ se3.inverse(state.T_body_imu)
+    end = replace(state, T_odom_body=T_odom_knots[-1], v_odom=velocity)
+    times_s, motion = np.concatenate([[0.0], np.cumsum(readings.durations_s)]), None
+    if calibrating:
+        motion = replace(_mean_motion(state, readings), acc_odom=(velocity - state.v_odom) / times_s[-1])
+        to_body = np.linalg.inv(imu_by_body(len(covariance), end, motion))
+        carried = to_body @ carried @ to_body.T
+    return Propagation(state=end, covariance=carried, times_s=times_s, T_odom_knots=T_odom_knots, motion=motion)
+
+
+def _mean_motion(state: NavState, readings: Readings) -> ImuMotion:
+    """Turn rate and (if it hardly turns) acceleration over the whole of an interval that begins with this state.
+
+    A shorter mean would follow turns sooner, but its noise would pass for turns that tell the clock's lag.
+    """
+    R_odom_imu = state.T_odom_body[:3, :3] @ state.T_body_imu[:3, :3]
+    force = readings.durations_s @ readings.acc_m_s2 / readings.durations_s.sum() - state.acc_bias
+    return ImuMotion(
+        turn_imu=readings.mean_turn_rate() - state.gyro_bias, acc_odom=R_odom_imu @ force + state.gravity_odom
     )
-    times_s = np.concatenate([[0.0], np.cumsum(readings.durations_s)])
-    return Propagation(state=end, covariance=carried, times_s=times_s, T_odom_knots=poses)
 
 
 @njit(cache=True)
@@ -78,7 +98,8 @@ def _propagate(T, v, gyro_bias, acc_bias, gravity, basis, P, durations, gyro, ac
     poses[0] = T
     v = v.copy()
     P = P.copy()
-    F = np.eye(DIMENSION)
+    dimension = P.shape[0]
+    F = np.eye(dimension)
     tilt = np.ascontiguousarray(-so3.hat(gravity) @ basis)  # d gravity / d its two angles
     for k in range(count):
         dt = durations[k]
@@ -93,7 +114,7 @@ def _propagate(T, v, gyro_bias, acc_bias, gravity, basis, P, durations, gyro, ac
         # F of (rotation, translation, velocity, gyro bias, acc bias, gravity), body-frame pose errors.
         back = np.ascontiguousarray(turn.T)
         R_end_T = np.ascontiguousarray((R @ turn).T)
-        F[:, :] = np.eye(DIMENSION)
+        F[:, :] = np.eye(dimension)
         F[0:3, 0:3] = back
         F[3:6, 3:6] = back
         F[3:6, 6:9] = dt * R_end_T

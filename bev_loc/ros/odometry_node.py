@@ -16,6 +16,7 @@ from sensor_msgs.msg import Imu, PointCloud2
 from std_msgs.msg import Header
 
 from ..localizer import RESTARTED
+from ..odometry.calibration import in_words
 from ..records import Dropped, Odometry
 from . import diagnostics, qos
 from .conversions import cloud_message, header, odometry_message
@@ -146,6 +147,8 @@ class OdometryNode:
         values |= {"points used": health.points_used, "matches": health.matches, "residual rms [m]": health.rmse_m,
                    "degenerate directions": health.degenerate_directions, "processing [ms]": self._last_ms,
                    "delay after scan end [ms]": self._delay_ms}  # fmt: skip
+        if health.imu:
+            values["imu found to be at"] = in_words(health.imu)
         doubts = [*complaints, *health.reasons]
         return diagnostics.Report(
             level=diagnostics.WARN if doubts else diagnostics.OK, message="; ".join(doubts) or "tracking", values=values

@@ -80,9 +80,16 @@ def drive(t_s: float) -> np.ndarray:
 
 def imu(begin_s: float, end_s: float, rate_hz: float = 200.0, noise: np.random.Generator | None = None) -> list[ImuSample]:
     """The samples of an IMU at the lidar's place along the drive, ideal or with a consumer sensor's noise."""
+    return imu_along(drive, begin_s, end_s, rate_hz, noise)
+
+
+def imu_along(
+    pose_at: "callable", begin_s: float, end_s: float, rate_hz: float, noise: np.random.Generator | None
+) -> list[ImuSample]:
+    """The samples of an IMU at `pose_at(t_s) -> T_world_imu`."""
     samples, h = [], 1e-3
     for t in np.arange(begin_s, end_s, 1.0 / rate_hz):
-        T, before, after = drive(t), drive(t - h), drive(t + h)
+        T, before, after = pose_at(t), pose_at(t - h), pose_at(t + h)
         turn = so3.log(np.ascontiguousarray(before[:3, :3].T @ after[:3, :3])) / (2 * h)
         acc = (before[:3, 3] + after[:3, 3] - 2 * T[:3, 3]) / h**2
         force = T[:3, :3].T @ (acc + [0.0, 0.0, STANDARD_GRAVITY_M_S2])
