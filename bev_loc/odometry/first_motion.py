@@ -22,6 +22,7 @@ _BETTER, _MANY = 1.15, 200  # times the fit, and matches, that another speed mus
 _WAYS_M_S = np.arange(-10.0, 40.5, 1.0)  # ahead, at which upright structure is compared
 _FINE_M_S = np.arange(-3.0, 3.5, 1.0)  # around the best
 _SURE = 3.0  # deviations by which upright structure decides
+_RATHER = 1.0  # by which it does between two speeds where planes are no evidence for either
 _HELD_M = 0.01  # how firmly the way ahead is then held against planes
 _SAME = 0.02  # between the entries of two poses that need no comparison
 _ANOTHER_M_S = 2.5  # apart: a speed of its own
@@ -73,7 +74,7 @@ class FirstScan:
             T_upright, told = self._by_upright(seen, best.T_odom_body)
             another = np.linalg.norm((T_upright - best.T_odom_body)[:3, 3]) > _ANOTHER_M_S * self._interval_s
             preferred = upright.preference(self._agreement(seen, T_upright), self._agreement(seen, best.T_odom_body))
-            if preferred > _SURE or (told and another):
+            if preferred > (_RATHER if another else _SURE):
                 best = self._try(sweep, self._held(unknown), T_upright, max_iterations)
             # What a lidar sees of roofs and walls comes along with it: that it stands, only its IMU says surely.
             still = np.linalg.norm(self._motion_to(best.T_odom_body)[3:]) < _STILL_M_S * self._interval_s
