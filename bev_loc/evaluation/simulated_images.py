@@ -1,4 +1,7 @@
-"""BEV images along a simulated drive, levelled and deskewed by the known truth, so that only sensor and place show."""
+"""BEV images along a simulated drive, levelled and deskewed by the known truth, so that only sensor and place show.
+
+They are drawn as a keyframe's is: a sensor that looks one way also shows what it saw on the last metres of the way.
+"""
 
 from dataclasses import dataclass
 
@@ -6,9 +9,11 @@ import numpy as np
 
 from ..bev.raster import rasterise
 from ..clouds.deskew import deskew_by_table, knot_table
-from ..config import BevConfig
+from ..clouds.voxels import downsample
+from ..config import BevConfig, KeyframeConfig
 from ..geometry import so3
 from ..geometry.trajectory import path_length_m
+from ..place.surroundings import Surroundings
 from ..records import BevImage
 from ..sim.options import parse
 from ..sim.simulation import Simulation, simulate
@@ -25,25 +30,41 @@ class SeenPlace:
     T_world_level: np.ndarray  # (4, 4) of the levelled frame that the image is drawn in
 
 
-def drive_along(description: str, spacing_m: float, bev: BevConfig) -> list[SeenPlace]:
-    """Images of the drive that `town,seed=3,lidar=vlp16` describes: of the first scan, and of each after another `spacing_m`."""
-    simulation = simulate(parse(description))
-    scanner = simulation.scanner()
-    return [see(simulation, scanner.sweep(index), bev) for index in _spaced(simulation, spacing_m)]
+def drive_along(description: str, spacing_m: float, bev: BevConfig, *, lone_scans: bool = False) -> list[SeenPlace]:
+    """Images of the drive that `town,seed=3,lidar=vlp16` describes: of the first scan, and of each after another `spacing_m`.
+
+    With `lone_scans` each shows its own scan only, whatever the sensor.
+    """
+    simulation, keyframes, surroundings = simulate(parse(description)), KeyframeConfig(), Surroundings()
+    scanner, shown = simulation.scanner(), _spaced(simulation, spacing_m)
+    seen = []
+    for index in sorted({*shown, *_spaced(simulation, keyframes.distance_m)}):
+        if index not in shown and (lone_scans or not surroundings.narrow):
+            continue
+        points_lidar, T_world_lidar = _deskewed(simulation, scanner.sweep(index))
+        earlier = surroundings.earlier(downsample(points_lidar, keyframes.voxel_m), T_world_lidar)
+        if index in shown:
+            around = points_lidar if lone_scans else np.concatenate([points_lidar, earlier])
+            seen.append(_see(around, T_world_lidar, bev))
+    return seen
 
 
-def see(simulation: Simulation, sweep: Sweep, bev: BevConfig) -> SeenPlace:
-    """The image of one sweep at its end."""
+def _deskewed(simulation: Simulation, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) float32 points of a sweep, as from its end, and (4, 4) T_world_lidar then."""
     start_s = simulation.begin_s + (sweep.stamp_ns - simulation.stamp_ns(simulation.begin_s)) * 1e-9
     times_s = np.linspace(0.0, 1.0 / simulation.lidar.rate_hz, _KNOTS)
     T_world_lidar = simulation.drive.poses(start_s + times_s)
     table = knot_table(times_s, T_world_lidar)
-    points = deskew_by_table(sweep.points_lidar, sweep.offsets_s, table, times_s[0], times_s[-1])
-    R_level_lidar = so3.level(T_world_lidar[-1, :3, :3])
+    return deskew_by_table(sweep.points_lidar, sweep.offsets_s, table, times_s[0], times_s[-1]), T_world_lidar[-1]
+
+
+def _see(points_lidar: np.ndarray, T_world_lidar: np.ndarray, bev: BevConfig) -> SeenPlace:
+    """The image of (N, 3) points around a sensor."""
+    R_level_lidar = so3.level(T_world_lidar[:3, :3])
     T_lidar_level = np.eye(4)
     T_lidar_level[:3, :3] = R_level_lidar.T
-    image = rasterise(points @ R_level_lidar.T.astype(np.float32), bev)
-    return SeenPlace(image=image, T_world_level=T_world_lidar[-1] @ T_lidar_level)
+    image = rasterise(points_lidar @ R_level_lidar.T.astype(np.float32), bev)
+    return SeenPlace(image=image, T_world_level=T_world_lidar @ T_lidar_level)
 
 
 def _spaced(simulation: Simulation, spacing_m: float) -> list[int]:

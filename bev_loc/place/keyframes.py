@@ -15,6 +15,7 @@ from ..records import BevImage, Keyframe, Odometry
 from .compact import compact
 from .describe import Describer
 from .submaps import Submaps
+from .surroundings import Surroundings
 
 HEIGHT_QUANTUM_M = 0.01  # what is kept is rounded when made, so that a saved map equals the running one
 DENSE_M = 0.5  # between keyframes while the place is searched for
@@ -40,6 +41,7 @@ class KeyframeStore:
         self._own: MutableMapping[int, Keyframe] = own if own is not None else {}
         self._last: Keyframe | None = None
         self._submaps = Submaps(self.get, submap_keyframes, keyframes.voxel_m)
+        self._surroundings = Surroundings()
 
     def reconfigure(self, keyframes: KeyframeConfig) -> None:
         """Other distances between keyframes from now on."""
@@ -62,9 +64,13 @@ class KeyframeStore:
         return distance_m >= enough_m or angle_rad >= np.radians(self._config.angle_deg)
 
     def make(self, odometry: Odometry, *, id: int, session: int) -> Keyframe:
-        """The keyframe of this moment: thinned cloud, image of the levelled cloud, descriptor."""
+        """The keyframe of this moment: thinned cloud, image of what is around, levelled, and descriptor."""
+        if self._last is not None and session != self._last.session:
+            self._surroundings.forget()
+        thinned = downsample(odometry.points_base, self._config.voxel_m)
+        around = np.concatenate([odometry.points_base, self._surroundings.earlier(thinned, odometry.T_odom_base)])
         R_level_kf = so3.level(odometry.T_odom_base[:3, :3])
-        image = rasterise(odometry.points_base @ R_level_kf.T.astype(np.float32), self._bev)
+        image = rasterise(around @ R_level_kf.T.astype(np.float32), self._bev)
         image = BevImage(counts=image.counts, mean_height_m=_rounded(image.mean_height_m))
         self._last = Keyframe(
             id=id,
@@ -72,7 +78,7 @@ class KeyframeStore:
             stamp_ns=odometry.stamp_ns,
             T_odom_kf=odometry.T_odom_base,
             R_level_kf=R_level_kf,
-            points_kf=compact(downsample(odometry.points_base, self._config.voxel_m)),
+            points_kf=compact(thinned),
             image=image,
             descriptor=self._describer.describe(image).astype(np.float16).astype(np.float32),
             path_m=self._path_m(odometry),

@@ -69,7 +69,8 @@ def gather(images: Path, poses: Path, frames: int, worlds: int, say: Callable[[s
 def _simulated(description: str) -> tuple[np.ndarray, np.ndarray]:
     from ..evaluation.simulated_images import drive_along  # loads the ray caster
 
-    seen = drive_along(description, SPACING_M, _GRID)
+    # What a keyframe of a sensor that looks one way shows of earlier scans is left out: with it nothing more was learned.
+    seen = drive_along(description, SPACING_M, _GRID, lone_scans=True)
     return np.stack([to_picture(place.image.counts) for place in seen]), np.stack([place.T_world_level[:2, 3] for place in seen])
 
 

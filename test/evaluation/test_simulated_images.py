@@ -41,3 +41,13 @@ def test_images_are_spaced_level_and_show_the_same_walls_to_two_lidars():
         np.testing.assert_array_equal(one.T_world_level, other.T_world_level)
         tall = other.image.counts >= 3
         assert tall.sum() > 50 and (one.image.counts[tall] > 0).mean() > 0.95
+
+
+def test_a_sensor_that_looks_ahead_also_shows_what_it_passed():
+    bev = BevConfig(range_m=25.6)
+    passed, lone = (drive_along(f"{DRIVE},lidar=livox", SPACING_M, bev, lone_scans=lone) for lone in (False, True))
+    behind = (slice(70, 110), slice(40, 89))  # rows grow backwards; the sensor is at 64, 64
+    np.testing.assert_array_equal(passed[0].image.counts, lone[0].image.counts)
+    assert not lone[-1].image.counts[behind].any()
+    assert np.count_nonzero(passed[-1].image.counts[behind]) > 50
+    assert (passed[-1].image.counts >= lone[-1].image.counts).all()
