@@ -99,9 +99,8 @@ class Correlator:
         """Height of the phase correlation's peak, and x, y, yaw there: for this yaw and for the opposite one."""
         turned = self.warp(query.structure, yaw_rad, 0.0, 0.0)
         phases = _phases(self.transform(turned * self._disc))
-        surfaces = fft.irfft2(_meetings(match.phases, phases, self._mirror), (self.side, self.side))
         found = []
-        for extra_rad, surface in zip((0.0, np.pi), surfaces):
+        for extra_rad, surface in zip((0.0, np.pi), self.correlations(match.phases, phases)):
             row, col = divmod(int(surface.argmax()), self.side)
             before_row, after_row = row - 1, (row + 1) % self.side  # -1 is the last one
             before_col, after_col = col - 1, (col + 1) % self.side
@@ -116,15 +115,15 @@ class Correlator:
         half = self.side / 2
         return -float((shift_px + half) % self.side - half) * self._cell_m
 
-    def mirrored(self, conjugate: np.ndarray) -> np.ndarray:
-        """From the conjugate spectrum of a picture that of the picture turned by half a turn, conjugate again."""
-        return np.conj(conjugate * self._mirror)
+    def correlations(self, match: np.ndarray, query: np.ndarray) -> np.ndarray:
+        """(2, side, side) of two pictures by their spectra, for every shift: as they are, and the query turned by half a turn."""
+        return fft.irfft2(_meetings(match, query, self._mirror), (self.side, self.side))
 
     @property
-    def shifts_m(self) -> tuple[np.ndarray, np.ndarray]:
-        """(side, 1) x and (1, side) y, in metres, that belong to the rows and columns of a correlation."""
-        shifts = np.array([self._shift_m(float(n)) for n in range(self.side)])
-        return shifts[:, None], shifts[None]
+    def shifts_m(self) -> np.ndarray:
+        """(side,) metres of x that belong to the rows of a correlation, or of y to its columns."""
+        half = self.side // 2
+        return -((np.arange(self.side) + half) % self.side - half) * self._cell_m
 
     @property
     def pixels_m(self) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +177,7 @@ def _phases(transform: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _meetings(match: np.ndarray, query: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """(2, side, side / 2 + 1) spectra of the correlations with the query's picture, and with that picture turned by half a turn."""
+    """(2, side, side / 2 + 1) spectra of the correlations with the query's picture, and with that picture mirrored about its middle."""
     out = np.empty((2, *match.shape), match.dtype)
     for row in range(match.shape[0]):
         for col in range(match.shape[1]):

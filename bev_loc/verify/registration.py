@@ -10,7 +10,7 @@ from ..geometry import se3
 
 VOXEL_M = 0.8  # thinning before registration: a few thousand points carry the pose
 SKETCH_M = 2.0  # for the first approach: some hundred points lead as near, and tell strangers at a sixth of the cost
-NEIGHBOURS = 12  # that give a point its covariance
+NEIGHBOURS = 10  # that give a point its covariance; more of them reach round corners
 WIDE_M, CLOSE_M = 3.0, 1.0  # farthest correspondence, first and last
 WIDE_ITERATIONS, CLOSE_ITERATIONS = 8, 15  # at most; true pairs need 1 to 8, strangers seldom settle
 APPROACH_ITERATIONS = 6  # with short arms, before every point has its say

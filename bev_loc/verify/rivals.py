@@ -5,7 +5,7 @@ shift at once (masked normalised correlation, Padfield 2012), for the heading th
 """
 
 import numpy as np
-from scipy import fft
+from numba import njit
 
 from .correlation import Correlator, Spectra
 from .planar import PlanarMatch
@@ -14,44 +14,53 @@ AWAY_M = 4.0  # nearer shifts are the flank of the same peak
 REACH_M = 20.0  # farther ones share too little of the image
 RATIO = 0.8  # of the fit's own likeness, above which another place deserves a trial
 _SAME_M = 1.0
+_LEAST_SHARE = 0.2  # of the most that can overlap: where hardly anything does, everything is alike
 
 
 def strongest_rival(correlator: Correlator, match: Spectra, query: Spectra, found: PlanarMatch) -> PlanarMatch | None:
     """The likeliest other pose of the query in the match's image, if it is nearly as likely as `found`."""
-    x_m, y_m = correlator.shifts_m
-    within = np.hypot(x_m, y_m) <= REACH_M
-    away_m = np.hypot(x_m - found.x_m, y_m - found.y_m)
-    best, own = None, 0.0
-    for extra_rad, likeness in zip((0.0, np.pi), _likenesses(correlator, match, query, found.yaw_rad)):
-        if not extra_rad:
-            own = float(likeness[away_m <= _SAME_M].max(initial=0.0))
-            likeness[away_m < AWAY_M] = 0.0
-        likeness[~within] = 0.0
-        row, col = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
-        score = float(likeness[row, col])
-        if best is None or score > best.score:
-            yaw_rad = float((found.yaw_rad + extra_rad + np.pi) % (2 * np.pi) - np.pi)
-            best = PlanarMatch(
-                method=found.method, x_m=float(x_m[row, 0]), y_m=float(y_m[0, col]), yaw_rad=yaw_rad, score=score
-            )
-    return best if best is not None and best.score > RATIO * own else None
+    shifts_m = correlator.shifts_m
+    best, best_score, own = None, 0.0, 0.0
+    for turned_round, (common, ours, theirs) in enumerate(_sums(correlator, match, query, found.yaw_rad)):
+        away_m = 0.0 if turned_round else AWAY_M
+        same, score, row, col = _peaks(common, ours, theirs, shifts_m, found.x_m, found.y_m, away_m)
+        own = own if turned_round else same
+        if best is None or score > best_score:
+            yaw_rad = float((found.yaw_rad + np.pi * turned_round + np.pi) % (2 * np.pi) - np.pi)
+            x_m, y_m = float(shifts_m[row]), float(shifts_m[col])
+            best, best_score = PlanarMatch(method=found.method, x_m=x_m, y_m=y_m, yaw_rad=yaw_rad, score=score), score
+    return best if best_score > RATIO * own else None
 
 
-def _likenesses(correlator: Correlator, match: Spectra, query: Spectra, yaw_rad: float) -> tuple[np.ndarray, np.ndarray]:
-    """Twice (side, side): cosine of the two blurred structures where they overlap, for every shift of the turned query.
+def _sums(correlator: Correlator, match: Spectra, query: Spectra, yaw_rad: float) -> np.ndarray:
+    """(2, 3, side, side) for `yaw_rad` and for the opposite heading, for every shift: what the cosine of two pictures is made of.
 
-    First for `yaw_rad`, then for the opposite heading, whose spectra are those of the first, mirrored.
+    The product of the two blurred structures where they overlap, and the squares of the query's and of the match's.
     """
     turned = correlator.warp(query.blurred, yaw_rad, 0.0, 0.0)
     frame = correlator.warp(np.ones_like(query.blurred), yaw_rad, 0.0, 0.0)
-    queries = [np.conj(correlator.transform(picture)) for picture in (turned, turned**2, frame)]
-    matches = [correlator.transform(picture) for picture in (match.blurred, np.ones_like(match.blurred), match.blurred**2)]
-    opposite = [correlator.mirrored(spectrum) for spectrum in queries]
-    return _cosine(correlator, matches, queries), _cosine(correlator, matches, opposite)
+    pairs = ((match.blurred, turned), (np.ones_like(match.blurred), turned**2), (match.blurred**2, frame))
+    sums = [correlator.correlations(correlator.transform(there), correlator.transform(here)) for there, here in pairs]
+    return np.stack(sums, axis=1)
 
 
-def _cosine(correlator: Correlator, matches: list[np.ndarray], queries: list[np.ndarray]) -> np.ndarray:
-    side = (correlator.side, correlator.side)
-    common, ours, theirs = (fft.irfft2(match * query, side) for match, query in zip(matches, queries))
-    least = 0.2 * max(float(ours.max()), 1e-6)  # where hardly anything overlaps, everything is alike
-    return common / np.sqrt(np.maximum(ours, least) * np.maximum(theirs, least))
+@njit(cache=True, nogil=True)
+def _peaks(
+    common: np.ndarray, ours: np.ndarray, theirs: np.ndarray, shifts_m: np.ndarray, x_m: float, y_m: float, away_m: float
+) -> tuple[float, float, int, int]:
+    """The largest cosine at (x, y) itself; the largest within reach and farther than `away_m` from there, with its row and column."""
+    least = _LEAST_SHARE * max(ours.max(), 1e-6)
+    same, best, best_row, best_col = 0.0, 0.0, 0, 0
+    for row in range(common.shape[0]):
+        for col in range(common.shape[1]):
+            away = (shifts_m[row] - x_m) ** 2 + (shifts_m[col] - y_m) ** 2
+            within = shifts_m[row] ** 2 + shifts_m[col] ** 2 <= REACH_M**2
+            rivals = within and away >= away_m**2
+            if not rivals and away > _SAME_M**2:
+                continue
+            cosine = common[row, col] / np.sqrt(max(ours[row, col], least) * max(theirs[row, col], least))
+            if away <= _SAME_M**2:
+                same = max(same, cosine)
+            if rivals and cosine > best:
+                best, best_row, best_col = cosine, row, col
+    return same, best, best_row, best_col
