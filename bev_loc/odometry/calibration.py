@@ -13,15 +13,47 @@ from .state import DIMENSION, GRAVITY, ROTATION, TRANSLATION, VELOCITY, NavState
 
 _MOUNTING_SIGMAS = np.repeat([0.05, 0.05], 3)  # rad and m: what a mounting by tape measure may be off by
 _CLOCK_SIGMA_S = 0.02
+_SMOOTH_S = 0.5  # of the motion whose changes tell the lag
 _SIGMAS = np.append(_MOUNTING_SIGMAS, _CLOCK_SIGMA_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImuMotion:
-    """How the motion of the IMU goes on: what a lag of its clock leaves out."""
+    """How the motion of the IMU goes on at a moment: what a lag of its clock leaves out."""
 
     turn_imu: np.ndarray  # (3,) rad/s
     acc_odom: np.ndarray  # (3,) m/s^2
+
+
+STILL = ImuMotion(turn_imu=np.zeros(3), acc_odom=np.zeros(3))
+
+
+class SlowMotion:
+    """The IMU's motion before a scan and after it, two scans late and smoothed.
+
+    The change of the motion over a scan tells the clock's lag. Taken from that scan's samples, its noise would be that
+    of the prediction, and a lag of minus one scan would explain it. An older one goes with the motion and not with the
+    noise (an instrument, as regression calls it), and a smooth one tells nothing where nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.before, self.after = STILL, STILL
+        self._newest: ImuMotion | None = None  # the last pose is off by half of its noise
+
+    def add(self, mean: ImuMotion, duration_s: float) -> None:
+        """The mean motion over the samples of one more scan."""
+        old, self._newest = self._newest, mean
+        if old is None:
+            return
+        if self.after is STILL:
+            self.before = self.after = old
+            return
+        share, now = 1.0 - np.exp(-duration_s / _SMOOTH_S), self.after
+        self.before = now
+        self.after = ImuMotion(
+            turn_imu=now.turn_imu + share * (old.turn_imu - now.turn_imu),
+            acc_odom=now.acc_odom + share * (old.acc_odom - now.acc_odom),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..clouds.deskew import knot_table
 from ..geometry import se3
-from .calibration import ImuMotion, Known, joined
+from .calibration import ImuMotion, Known, SlowMotion, joined
 from .imu_buffer import ImuBuffer
 from .poses import Pose, attitudes, velocity
 from .propagate import ImuNoise, Propagation, Readings, propagate
@@ -29,7 +29,7 @@ class InertialModel:
         self._buffer = buffer
         self._noise = noise
         self._known = known
-        self._motion: ImuMotion | None = None  # at the last scan, if mounting or clock are estimated
+        self._motion = SlowMotion()
         self._poses: list[Pose] = []
         self._state: NavState | None = None
         self._covariance = np.eye(DIMENSION)  # of the state's error (D, D)
@@ -58,8 +58,9 @@ class InertialModel:
         """
         lag_ns = round(self._state.time_offset_s * 1e9)
         readings = self._buffer.between(last_ns - lag_ns, stamp_ns - lag_ns, self._state.T_body_imu[:3, :3].T @ turn_rate)
-        carried = propagate(self._state, self._covariance, readings, self._noise, self._motion)
-        self._predicted, self._motion = carried.state, carried.motion
+        carried = propagate(self._state, self._covariance, readings, self._noise, self._motion.before, self._motion.after)
+        self._motion.add(self._mean_motion(readings, carried.state), (stamp_ns - last_ns) * 1e-9)
+        self._predicted = carried.state
         self.missing_s = float(readings.durations_s[readings.missing].sum())
         return Prediction(
             T_odom_body=carried.state.T_odom_body,
@@ -69,6 +70,11 @@ class InertialModel:
             inertial=True,
             wary=True,
         )
+
+    def _mean_motion(self, readings: Readings, end: NavState) -> ImuMotion:
+        """Of the IMU since the last scan."""
+        turn_imu = readings.mean_turn_rate() - self._state.gyro_bias
+        return ImuMotion(turn_imu=turn_imu, acc_odom=(end.v_odom - self._state.v_odom) / readings.durations_s.sum())
 
     def _course(self, carried: Propagation) -> Measured | ConstantTwist:
         """What was measured; over an interval mostly without samples, a constant twist that may follow."""
@@ -85,7 +91,7 @@ class InertialModel:
 
     def stop(self) -> None:
         """Forget the state, to start anew when there are poses and samples again."""
-        self._known, self._motion = self.known, None
+        self._known, self._motion = self.known, SlowMotion()
         self._state, self._poses = None, []
 
     def try_start(self, stamp_ns: int, T_odom_body: np.ndarray, *, level_and_open: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ..geometry import se3, so3
-from .calibration import ImuMotion, imu_by_body
+from .calibration import STILL, ImuMotion, imu_by_body
 from .state import DIMENSION, NavState, gravity_basis
 
 
@@ -48,21 +48,20 @@ class Propagation:
     covariance: np.ndarray  # (D, D)
     times_s: np.ndarray  # (K + 1,) from 0
     T_odom_knots: np.ndarray  # (K + 1, 4, 4) of the body
-    motion: ImuMotion | None  # at the end, if mounting or clock are estimated
 
 
 def propagate(
-    state: NavState, covariance: np.ndarray, readings: Readings, noise: ImuNoise, before: ImuMotion | None = None
+    state: NavState, covariance: np.ndarray, readings: Readings, noise: ImuNoise, begin: ImuMotion = STILL, end: ImuMotion = STILL
 ) -> Propagation:
     """The state carried over the readings (FAST-LIO2, equations 1-9, with the mean of two samples a step).
 
     Over a missing piece the velocity and the turn rate stay, with the noise of a vehicle that drives on.
-    before: how the IMU moved at the begin, as the last propagation had it at its end; None: as over this interval.
+    begin, end: how the IMU's motion goes on there, for what its clock's lag leaves out.
     """
     densities = np.array([noise.gyro, noise.acc, noise.gyro_walk, noise.acc_walk, noise.turning, noise.driving])
     calibrating = len(covariance) > DIMENSION
     if calibrating:
-        to_imu = imu_by_body(len(covariance), state, before or _mean_motion(state, readings))
+        to_imu = imu_by_body(len(covariance), state, begin)
         covariance = to_imu @ covariance @ to_imu.T
     poses, velocity, carried = _propagate(
         state.T_odom_body @ state.T_body_imu, state.v_odom, state.gyro_bias, state.acc_bias, state.gravity_odom,
@@ -70,25 +69,12 @@ def propagate(
         readings.durations_s, readings.gyro_rad_s, readings.acc_m_s2, readings.missing, densities,
     )  # fmt: skip
     T_odom_knots = poses @ se3.inverse(state.T_body_imu)
-    end = replace(state, T_odom_body=T_odom_knots[-1], v_odom=velocity)
-    times_s, motion = np.concatenate([[0.0], np.cumsum(readings.durations_s)]), None
+    at_end = replace(state, T_odom_body=T_odom_knots[-1], v_odom=velocity)
     if calibrating:
-        motion = replace(_mean_motion(state, readings), acc_odom=(velocity - state.v_odom) / times_s[-1])
-        to_body = np.linalg.inv(imu_by_body(len(covariance), end, motion))
+        to_body = np.linalg.inv(imu_by_body(len(covariance), at_end, end))
         carried = to_body @ carried @ to_body.T
-    return Propagation(state=end, covariance=carried, times_s=times_s, T_odom_knots=T_odom_knots, motion=motion)
-
-
-def _mean_motion(state: NavState, readings: Readings) -> ImuMotion:
-    """Turn rate and (if it hardly turns) acceleration over the whole of an interval that begins with this state.
-
-    A shorter mean would follow turns sooner, but its noise would pass for turns that tell the clock's lag.
-    """
-    R_odom_imu = state.T_odom_body[:3, :3] @ state.T_body_imu[:3, :3]
-    force = readings.durations_s @ readings.acc_m_s2 / readings.durations_s.sum() - state.acc_bias
-    return ImuMotion(
-        turn_imu=readings.mean_turn_rate() - state.gyro_bias, acc_odom=R_odom_imu @ force + state.gravity_odom
-    )
+    times_s = np.concatenate([[0.0], np.cumsum(readings.durations_s)])
+    return Propagation(state=at_end, covariance=carried, times_s=times_s, T_odom_knots=T_odom_knots)
 
 
 @njit(cache=True)

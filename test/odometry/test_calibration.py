@@ -59,33 +59,32 @@ def signal(stamps_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.sin([3.0, 4.0, 2.5] * t + [0, 1, 2]), [0.0, 0.0, 9.8] + 3.0 * np.cos([2.0, 3.0, 3.5] * t + [2, 0, 1])
 
 
-@pytest.mark.parametrize(
-    ("dimension", "part", "span_ms", "tolerance"),
-    [(23, mounting_part, 50, 1e-3), (24, mounting_part, 50, 1e-3), (18, clock_part, 5, 1e-3), (24, clock_part, 5, 1e-3)],
-)
+@pytest.mark.parametrize(("dimension", "part"), [(23, mounting_part), (24, mounting_part), (18, clock_part), (24, clock_part)])
 def test_the_errors_of_mounting_and_clock_are_carried_as_central_differences_say(
-    dimension: int, part: Callable[[int], slice], span_ms: int, tolerance: float
+    dimension: int, part: Callable[[int], slice]
 ) -> None:
-    """The clock's over a short span: turn rate and acceleration are taken from all of it and of the one before."""
-    buffer = ImuBuffer()
+    buffer, begin_ns, span_ns = ImuBuffer(), 400_000_000, 50_000_000
     for stamp, gyro, acc in zip(stamps := np.arange(0, 10**9, 10**6), *signal(stamps)):
         buffer.add(ImuSample(stamp_ns=int(stamp), gyro_rad_s=gyro, acc_m_s2=acc))
 
-    def after(at: NavState, begin_ms: int, covariance: np.ndarray, before: ImuMotion | None) -> Propagation:
-        """A span later by the lidar's clock."""
-        begin_ns = begin_ms * 1_000_000 - round(at.time_offset_s * 1e9)
-        readings = buffer.between(begin_ns, begin_ns + span_ms * 1_000_000, np.zeros(3))
-        return propagate(at, covariance, readings, QUIET, before)
+    def motion(at: NavState, stamp_ns: int) -> ImuMotion:
+        gyro, acc = signal(np.array([stamp_ns]))
+        R_odom_imu = at.T_odom_body[:3, :3] @ at.T_body_imu[:3, :3]
+        return ImuMotion(turn_imu=gyro[0] - at.gyro_bias, acc_odom=R_odom_imu @ (acc[0] - at.acc_bias) + at.gravity_odom)
 
-    earlier = after(state_and_error(3, dimension)[0], 400, np.eye(dimension), None)
-    state, begin_ms, before = earlier.state, 400 + span_ms, earlier.motion
-    nominal = after(state, begin_ms, np.eye(dimension), before).state
+    def after(at: NavState, covariance: np.ndarray, *motions: ImuMotion) -> Propagation:
+        """A span later by the lidar's clock."""
+        imu_ns = begin_ns - round(at.time_offset_s * 1e9)
+        return propagate(at, covariance, buffer.between(imu_ns, imu_ns + span_ns, np.zeros(3)), QUIET, *motions)
+
+    state, _ = state_and_error(3, dimension)
+    nominal, at_ns = after(state, np.eye(dimension)).state, begin_ns - round(state.time_offset_s * 1e9)
+    motions = motion(state, at_ns), motion(nominal, at_ns + span_ns)
     for axis in range(part(dimension).start, part(dimension).stop):
         unit, step = np.eye(dimension)[axis], 2e-3 if part is clock_part else 1e-6  # s: more than the samples' spacing
-        moved = [after(state.plus(sign * step * unit), begin_ms, np.eye(dimension), before) for sign in (1, -1)]
-        numeric = (moved[0].state.minus(nominal, dimension) - moved[1].state.minus(nominal, dimension)) / (2 * step)
-        analytic = after(state, begin_ms, np.outer(unit, unit), before).covariance[:, axis]
-        assert np.abs(numeric[:9]).max() > 10 * tolerance and np.allclose(analytic, numeric, atol=tolerance), axis
+        moved = [after(state.plus(sign * step * unit), np.eye(dimension)).state.minus(nominal, dimension) for sign in (1, -1)]
+        numeric, analytic = (moved[0] - moved[1]) / (2 * step), after(state, np.outer(unit, unit), *motions).covariance[:, axis]
+        assert np.abs(numeric[:9]).max() > 0.02 and np.allclose(analytic, numeric, atol=1e-3), axis
 
 
 def lively(t_s: float) -> np.ndarray:
@@ -101,14 +100,18 @@ def straight(t_s: float) -> np.ndarray:
 
 
 def said(
-    pose_at: Callable[[float], np.ndarray], seconds: float, T_imu: np.ndarray = T_IMU_TRULY, **asked: bool
+    pose_at: Callable[[float], np.ndarray], seconds: float, T_imu: np.ndarray = T_IMU_TRULY, shaken_rad_s: float = 0.0, **asked: bool
 ) -> list[Odometry]:
-    """Of every scan of a small lidar on the way, with an IMU that is at `T_imu` of the lidar and not with it, and stamped too early."""
+    """Of every scan of a small lidar on the way, with an IMU that is at `T_imu` of the lidar and not with it, and stamped too early.
+
+    shaken_rad_s: deviation of more noise in the gyro.
+    """
     rng = np.random.default_rng(1)
     lio = Lio(OdometryConfig(**asked))
     rays, shares = directions(rings=16, columns=150)
     samples = imu_along(lambda t_s: pose_at(t_s) @ T_imu, -0.2, seconds + 0.2, 200.0, np.random.default_rng(4))
-    waiting, results = [replace(one, stamp_ns=one.stamp_ns - round(LAG_S * 1e9)) for one in samples], []
+    shaken = [replace(one, gyro_rad_s=one.gyro_rad_s + rng.normal(0, shaken_rad_s, 3)) for one in samples]
+    waiting, results = [replace(one, stamp_ns=one.stamp_ns - round(LAG_S * 1e9)) for one in shaken], []
     for begin_s in np.arange(0.0, seconds, 0.1):
         poses = np.repeat([pose_at(begin_s + 0.1 * share) for share in np.unique(shares)], 16, axis=0)
         distance = cast(ROOM, poses[:, :3, 3], np.einsum("nij,nj->ni", poses[:, :3, :3], rays)) + rng.normal(0, 0.01, len(rays))
@@ -147,8 +150,8 @@ def test_a_mounting_off_by_two_degrees_and_three_centimetres_and_a_lag_are_found
     assert (at_last[:3] < 0.1 * at_first[:3]).all() and (at_last[3:6] < 0.6 * at_first[3:6]).all() and at_last[6] < 0.1 * at_first[6]
 
 
-def test_on_a_straight_and_even_way_nothing_tells_them_and_that_is_said() -> None:
-    imus = [one.health.imu for one in said(straight, 6.0, **BOTH)]
+def test_on_a_straight_and_even_way_nothing_tells_them_and_noise_does_not_pass_for_it() -> None:
+    imus = [one.health.imu for one in said(straight, 6.0, shaken_rad_s=0.02, **BOTH)]
     at_first, at_last = deviations(imus[0]), deviations(imus[-1])
     # Roll and pitch may be told by gravity, where the ground had levelled the start.
     assert (at_last[:2] > 0.6 * at_first[:2]).all() and (at_last[2:] > 0.95 * at_first[2:]).all()
