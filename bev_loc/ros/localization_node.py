@@ -42,7 +42,7 @@ from .worker import Worker
 
 Pair = tuple[OdometryMessage, PointCloud2]
 Said = TypeVar("Said")
-_MOST_WAITING = 30  # pairs: a keyframe with a closure may take as long as several scans
+_MOST_WAITING = 30  # pairs: in a large map a closure may take seconds; after three of them the drive is thinned out
 _SWITCH_S = 5e-4  # until the worker lets a callback in: a pose needs several turns, not 5 ms each, Python's default
 _NICE = 5  # of the worker: keyframes can wait, the next scan and its pose cannot
 
@@ -80,7 +80,7 @@ class LocalizationNode:
 
     def activate(self) -> None:
         """Listen and publish."""
-        self._worker = Worker("localization", self._on_pair, _MOST_WAITING, _NICE)
+        self._worker = Worker("localization", self._on_pair, _MOST_WAITING, _NICE, thin_out=True)
         self._watched = (WatchedTopic(self.node, "odometry", OdometryMessage), WatchedTopic(self.node, "cloud_deskewed", PointCloud2))
         # in this order: when several have come, the executor takes them in the order of their subscriptions
         self._begins = self.node.create_subscription(Header, "odometry_begun", self._on_begun, qos.RESULT)

@@ -13,17 +13,23 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Handles items one after another in its own thread, under `lock`."""
 
-    def __init__(self, name: str, handle: Callable[[Item], None], most_waiting: int = 2, nice: int = 0) -> None:
+    def __init__(
+        self, name: str, handle: Callable[[Item], None], most_waiting: int = 2, nice: int = 0, *, thin_out: bool = False
+    ) -> None:
         """Start the thread. `most_waiting` items may wait; when one more comes, the oldest is dropped.
 
+        With `thin_out` the one that leaves the smallest gap goes instead: of a drive that had to wait, all of the
+        way is kept, in larger steps.
         With `nice` the thread gives way to others that want the same core (Linux: 0 to 19).
         """
         self.lock = threading.Lock()  # held while handling: whoever else touches the same state takes it
         self.offered = self.handled = self.dropped = 0
         self._handle = handle
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[tuple[int, Item]] = deque()  # each with its number
+        self._taken = 0  # number of the last one taken
         self._most_waiting = most_waiting
         self._nice = nice
+        self._thin_out = thin_out
         self._news = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -38,9 +44,9 @@ class Worker(Generic[Item]):
         """Hand over an item; never blocks for longer than it takes to append it."""
         with self._news:
             self.offered += 1
-            self._waiting.append(item)
+            self._waiting.append((self.offered, item))
             if len(self._waiting) > self._most_waiting:
-                self._waiting.popleft()
+                del self._waiting[self._dispensable() if self._thin_out else 0]
                 self.dropped += 1
             self._news.notify()
 
@@ -68,7 +74,12 @@ class Worker(Generic[Item]):
                 self._news.wait_for(lambda: self._waiting or self._stopping)
                 if self._stopping:
                     return
-                item = self._waiting.popleft()
+                self._taken, item = self._waiting.popleft()
             with self.lock:
                 self._handle(item)
             self.handled += 1
+
+    def _dispensable(self) -> int:
+        """Which of those that wait, not the newest, leaves the smallest gap between its neighbours; the oldest such."""
+        numbers = [self._taken, *(number for number, _ in self._waiting)]
+        return min(range(len(self._waiting) - 1), key=lambda n: numbers[n + 2] - numbers[n])

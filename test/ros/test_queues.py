@@ -35,6 +35,27 @@ def test_a_busy_worker_keeps_the_newest_items_and_counts_the_rest():
     assert handled == [0, 4, 5] and worker.dropped == 3 and worker.offered == worker.handled + worker.dropped
 
 
+def test_a_worker_that_was_held_up_gets_the_whole_way_in_larger_steps():
+    began, go_on, handled = threading.Event(), threading.Event(), []
+
+    def handle(item: int) -> None:
+        began.set()
+        go_on.wait(5)
+        handled.append(item)
+
+    worker = Worker("test", handle, most_waiting=30, thin_out=True)
+    worker.offer(0)
+    assert began.wait(5)
+    for item in range(1, 101):  # ten seconds of scans during one solution of the pose graph
+        worker.offer(item)
+    go_on.set()
+    while worker.waiting:
+        go_on.wait(0.01)
+    worker.stop()
+    assert handled[-1] == 100 and max(np.diff(handled)) <= 8  # the oldest would have left a hole of 70
+    assert worker.offered == 101 == len(handled) + worker.dropped
+
+
 def test_a_stopped_worker_counts_what_was_still_waiting():
     began, go_on = threading.Event(), threading.Event()
     worker = Worker("test", lambda item: (began.set(), go_on.wait(5)), most_waiting=5)
