@@ -8,7 +8,8 @@ from ..config import GraphConfig
 from ..errors import EstimateError
 from ..geometry import se3
 from ..records import Closure, Fit
-from .solver import Factor, Solver
+from .factor import Factor
+from .solver import Solver
 
 _MOST_WAITING = 5000  # keyframes of one session that hope for a place
 _MIN_SIGMA_M, _MIN_SIGMA_RAD = 0.01, 2e-4  # of an odometry factor, however short

@@ -5,12 +5,13 @@ pass through unchanged.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import gtsam
 import numpy as np
 
 from ..geometry import se3, so3
+from .condensed import Chains, spread
+from .factor import Factor
 
 _ANNEAL = 8.0  # by which the kernel narrows from pass to pass
 _FAR = 4.0  # kernel widths: a closure farther from the estimate is pulled in by a batch solution
@@ -18,22 +19,12 @@ _RELINEARISE = 0.02  # radians and metres by which a pose moves before iSAM2 lin
 _TIGHT = 1e-4  # of the prior on the pose that holds the map
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Factor:
-    """T_a_b was measured, with this covariance; a `robust` one may be wrong."""
-
-    a: int
-    b: int
-    T_a_b: np.ndarray  # (4, 4)
-    covariance: np.ndarray  # (6, 6)
-    robust: bool
-
-
 class Solver:
     """Places that fit the factors best. The same calls give the same bytes."""
 
     def __init__(self, robust_width: float) -> None:
         self._width = robust_width
+        self._chains = Chains()
         self._isam: gtsam.ISAM2 | None = None
         self._entered = 0  # factors that iSAM2 has
         self._known: set[int] = set()  # poses that iSAM2 has
@@ -82,7 +73,24 @@ class Solver:
     def _batch(
         self, places: dict[int, np.ndarray], fixed: dict[int, np.ndarray], factors: list[Factor], farthest: float
     ) -> dict[int, np.ndarray]:
-        """Levenberg-Marquardt with a kernel that narrows (graduated non-convexity).
+        """All places solved for at once; as they came when the system is indeterminate.
+
+        Where nothing is fixed the whole map may move, and only the ends of its closures are solved for.
+        """
+        chains, others = ([], factors) if fixed else self._chains.of(factors, keep={min(places)})
+        factors = [*(chain.whole for chain in chains), *others]
+        joints = {id for factor in factors for id in (factor.a, factor.b)} if chains else places.keys()
+        solved = self._annealed({id: T for id, T in places.items() if id in joints}, fixed, factors, farthest)
+        if solved is None:
+            return places
+        for chain in chains:
+            solved |= spread(chain, solved)
+        return {id: solved.get(id, T) for id, T in places.items()}
+
+    def _annealed(
+        self, places: dict[int, np.ndarray], fixed: dict[int, np.ndarray], factors: list[Factor], farthest: float
+    ) -> dict[int, np.ndarray] | None:
+        """Levenberg-Marquardt with a kernel that narrows (graduated non-convexity); None when that gave no finite answer.
 
         New closures may lie far from the drifted estimate, where the kernel alone would hardly pull:
         it starts as wide as the farthest.
@@ -102,13 +110,10 @@ class Solver:
             try:
                 solved = _finite_places(gtsam.LevenbergMarquardtOptimizer(graph, start, parameters).optimize(), places)
             except RuntimeError:  # an indeterminate system
-                solved = None
-            if solved is None:
-                return places
-            places = solved
-            if width <= self._width:
-                return places
-            width = max(width / _ANNEAL, self._width)
+                return None
+            if solved is None or width <= self._width:
+                return solved
+            places, width = solved, max(width / _ANNEAL, self._width)
 
 
 def whitened_norm(factor: Factor, places: dict[int, np.ndarray]) -> float:
