@@ -1,5 +1,6 @@
 """From a motion in the plane to one in space that two clouds agree on, and on no other one as well."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +11,11 @@ from ..records import Closure, Keyframe
 from . import reasons
 from .image_comparison import Scale
 from .lift import lift
-from .overlap import View, occupied, overlap, view_of
 from .planar import PlanarMatch
 from .registration import Sketch, Surface, approach, register, sketch, surface
 from .remembered import Remembered
 from .rivals import strongest_rival
+from .surroundings import Surroundings
 
 REGISTRATION_RANGE_M = 60.0  # farther points are sparse: their covariances say little
 REMEMBERED = 8  # keyframes whose surfaces are kept, about 1 MB each
@@ -31,8 +32,7 @@ class Clouds:
     match: Keyframe
     source: Sketch  # of the query
     target: Surface  # of the match
-    occupied: np.ndarray  # (S, S) by the match and its neighbours, in the match's levelled frame
-    view: View  # of the match
+    around: Surroundings  # of the match
 
 
 class CloudComparison:
@@ -45,7 +45,7 @@ class CloudComparison:
         self._sketches = Remembered(lambda keyframe: sketch(_near(keyframe)), REMEMBERED)
 
     def judge(
-        self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: np.ndarray
+        self, closure: Closure, planar: PlanarMatch, query: Keyframe, match: Keyframe, submap_match: Callable[[], np.ndarray]
     ) -> Closure:
         """The motion in space by registration, if it passes the tests of overlap and residual, and no other one does.
 
@@ -55,29 +55,23 @@ class CloudComparison:
         target, source = self._surfaces.of(match), self._sketches.of(query)
         if target is None or source is None:
             return replace(closure, reason=reasons.CLOUD_TOO_SMALL)
-        around = np.concatenate([match.points_kf, submap_match]) @ match.R_level_kf.T.astype(np.float32)
-        clouds = Clouds(
-            query=query,
-            match=match,
-            source=source,
-            target=target,
-            occupied=occupied(around, self._bev.range_m),
-            view=view_of(around[: len(match.points_kf)]),
-        )
-        closure = self._register(closure, planar, clouds)
+        around = Surroundings(match, submap_match, self._bev.range_m)
+        clouds = Clouds(query=query, match=match, source=source, target=target, around=around)
+        closure = self._register(closure, planar, clouds, enough=self._verify.min_overlap)
         return self._unrivalled(closure, clouds) if closure.accepted else closure
 
-    def _register(self, closure: Closure, planar: PlanarMatch, clouds: Clouds) -> Closure:
-        """The closure with the motion in space that the one in the plane leads to, tested."""
+    def _register(self, closure: Closure, planar: PlanarMatch, clouds: Clouds, enough: float) -> Closure:
+        """The closure with the motion in space that the one in the plane leads to, tested; its overlap is exact below `enough`."""
         guess = lift(planar, clouds.query, clouds.match, self._bev)
         approached = approach(clouds.target, clouds.source, guess)
-        share = self._overlap(approached, clouds)
-        if share < PROMISING * self._verify.min_overlap:
+        promising = PROMISING * self._verify.min_overlap
+        share = clouds.around.overlap(clouds.query, approached, promising)
+        if share < promising:
             return replace(closure, T_match_query=approached, overlap=share, reason=reasons.LOW_OVERLAP)
         source = self._surfaces.of(clouds.query)
         assert source is not None  # else it would have had no sketch
         fit = register(clouds.target, source, guess, approached)
-        share = self._overlap(fit.T_target_source, clouds)
+        share = clouds.around.overlap(clouds.query, fit.T_target_source, enough)
         closure = replace(
             closure, T_match_query=fit.T_target_source, information=fit.information, rmse_m=fit.rmse_m, overlap=share
         )
@@ -89,18 +83,14 @@ class CloudComparison:
             return replace(closure, reason=reasons.LARGE_RESIDUAL)
         return replace(closure, accepted=True, reason=reasons.ACCEPTED)
 
-    def _overlap(self, T_match_query: np.ndarray, clouds: Clouds) -> float:
-        T_level_query = se3.from_parts(clouds.match.R_level_kf, np.zeros(3)) @ T_match_query
-        here = occupied(se3.apply(T_level_query, clouds.query.points_kf), self._bev.range_m)
-        return overlap(here, clouds.occupied, clouds.view)
-
     def _unrivalled(self, closure: Closure, clouds: Clouds) -> Closure:
         """The accepted closure, or the pose elsewhere that clearly beats it; refused when neither clearly wins."""
         match, query = (self._images.spectra.of(keyframe) for keyframe in (clouds.match, clouds.query))
         rival = strongest_rival(self._images.correlator, match, query, _in_plane(closure, clouds))
         if rival is None:
             return closure
-        other = self._register(closure, rival, clouds)
+        closure = replace(closure, overlap=clouds.around.overlap(clouds.query, closure.T_match_query, np.inf))
+        other = self._register(closure, rival, clouds, enough=np.inf)
         shift_m, turn_rad = se3.distance(closure.T_match_query, other.T_match_query)
         if shift_m < ELSEWHERE_M and turn_rad < ELSEWHERE_RAD:
             return closure

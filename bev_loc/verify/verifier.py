@@ -31,7 +31,7 @@ class Verifier:
     def verify(self, candidate: Candidate, query: Keyframe, match: Keyframe, submap_match: np.ndarray) -> Closure:
         """One candidate through all tests; `submap_match` (N, 3) is the match's surroundings in its kf frame."""
         closure, planar = self._images.compare(candidate, query, match)
-        return self._clouds.judge(closure, planar, query, match, submap_match) if planar else closure
+        return self._clouds.judge(closure, planar, query, match, lambda: submap_match) if planar else closure
 
     def verify_best(
         self,
@@ -50,7 +50,7 @@ class Verifier:
         registered, accepted = 0, False
 
         def try_clouds(n: int, match: Keyframe, planar: PlanarMatch) -> bool:
-            closures[n] = self._clouds.judge(closures[n], planar, query, match, submap_kf(match.id))
+            closures[n] = self._clouds.judge(closures[n], planar, query, match, lambda: submap_kf(match.id))
             return closures[n].accepted
 
         for n, candidate in enumerate(candidates):

@@ -67,6 +67,23 @@ def test_clouds_without_common_structure_are_given_up_after_the_first_approach(m
     assert closure.T_match_query is not None and closure.information is None  # never registered to the end
 
 
+def test_the_surroundings_are_read_only_where_the_own_cloud_is_not_enough(make_keyframe):
+    match, query = make_keyframe(1, np.eye(4)), make_keyframe(2, se3.from_se2(1.0, 0.0, 0.1))
+    ahead = replace(match, points_kf=match.points_kf[match.points_kf[:, 0] > -4.0])  # without its neighbours half of it is missing
+    asked: list[int] = []
+
+    def submap_kf(id: int) -> np.ndarray:
+        asked.append(id)
+        return match.points_kf
+
+    for seen, enough in ((match, 0.4), (ahead, 0.75)):
+        verifier = Verifier(VerifyConfig(min_overlap=enough), BEV)
+        candidate = Candidate(query_id=2, match_id=1, distance=0.3)
+        (closure,) = verifier.verify_best([candidate], query, {1: seen}.__getitem__, submap_kf)
+        assert closure.accepted and closure.overlap >= enough
+    assert asked == [1]
+
+
 def _bare(keyframe: Keyframe) -> Keyframe:
     """Nothing left but two railings, as on a bridge."""
     x = np.repeat(np.arange(-35, 35, 0.2), 6)
