@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, sparse
 
-from .fourier_mellin import ANGLES, HARMONICS, RADII, polar_map
+from .fourier_mellin import polar_map
 from .structure import presence, structure
 
 CELL_M = 0.4
 MIDDLE_PX = 64  # of the 129 x 129 pixels around the sensor that are used
 INNER_M = 15.0
+RADII, ANGLES, HARMONICS = 32, 128, 32  # of the polar spectrum, and of its transform over half a turn
 WAVELENGTHS_M = (25.6, 1.8)  # of the first and the last radius of the polar spectrum
 _SIDE = 256  # of the transform
 _SPREAD = 1.0  # of the average around a polar sample, standard deviation in steps of the spectrum; it leaves out what is
@@ -52,7 +53,7 @@ def _disc(radius_m: float) -> np.ndarray:
 
 def _averages() -> sparse.csr_matrix:
     """(RADII * ANGLES, all of a half spectrum) Gaussian averages around the polar samples."""
-    columns, rows = (axis.ravel() for axis in polar_map(_SIDE, CELL_M, WAVELENGTHS_M))
+    columns, rows = (axis.ravel() for axis in polar_map(_SIDE, CELL_M, WAVELENGTHS_M, RADII, ANGLES))
     rows = rows - _SIDE // 2
     near = np.arange(-_REACH, _REACH + 1)
     cols_at = np.rint(columns)[:, None, None] + near[:, None]
