@@ -1,154 +1,186 @@
-"""Finding the scan's BEV pixels in the local map's image: corners, patches, and a small search around the prediction."""
+"""The local map from above, finer than its pixels: where upright surfaces stand, and a scan's pixels matched to them.
 
-from dataclasses import dataclass, replace
+An image's pixels are too coarse to tell centimetres, and corners of it are rare where planes tell least: a tunnel has
+none within 40 m. But what closes a tunnel, juts out of its wall or stands in a field is thin across as seen from above,
+and its pixels' centroids are known to a centimetre. So every pixel keeps the centroid and the spread of the points in
+it, in slices of height, and only the direction in which a pixel is thin counts.
+"""
 
 import numpy as np
 from numba import njit
 
-from ..bev.grid import middle_px, to_metres, to_pixels
-from ..bev.keypoints import detect
-from ..bev.raster import rasterise
-from ..config import BevConfig
-from ..geometry import se3
-from ..records import BevImage
+from ..clouds.voxels import EMPTY, pack, slot_of
 from .bev_residuals import BevMatches
-from .local_map import LocalMap
 
-_REFRESH_M = 8.0  # driven since the map's image was made
-_CORNERS = 120
-_PATCH_PX, _SEARCH_PX = 4, 3  # half sides
-_MIN_CORRELATION, _MIN_LEAD = 0.6, 0.05
-_ASIDE_M, _STALE_M = 1.2, 20.0  # an earlier scan's image shows what moves along, if it is from this far away
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Seen:
-    """A scan's image and where it was taken."""
-
-    position: np.ndarray  # (3,) in odom
-    structure: np.ndarray  # (S, S) float32
+CELL_M, SLICE_M = 0.25, 1.0  # a pixel, and the height of its slices
+_SLOTS = 1 << 19  # pixels remembered; a new one takes the place of an old one that shares its slot
+_RANGE_M = 100.0
+_FEW, _VIEWS = 16, 16  # points that tell a pixel's spread, and views of it; after these it is left as it is
+_VIEW_M = 0.3  # driven from one view to the next: a lidar's rings and columns are lines from any one of them
+_THIN_M, _UPRIGHT_M = 0.035, 0.35  # deviation across, and least extent in height, of an upright surface in a pixel
+_ALONE_PX, _BESIDE = 4, 0.1  # pixels before and behind a surface in which there is next to nothing, of its points
+_ALONG = 0.45  # part of the normal along an axis of the image from which on that is looked at along it
+_NOISE_M = 0.03  # of one point
 
 
 class MapImage:
-    """The local map from above in odom axes, made anew every few metres, and the search of a scan in it.
+    """What earlier scans saw from above, in odom axes; memory is bounded. Old pixels do not change: they hold the way driven."""
 
-    The scan's image is turned into the same axes by the predicted attitude, so that patches need no turning.
-    Both images show structure only, columns of two voxels and more: the rings of a lidar on the ground move
-    with the vehicle and would be recognised wherever it goes.
-    """
-
-    def __init__(self, bev: BevConfig) -> None:
-        self._bev = bev
-        self._earlier: list[_Seen] = []  # at most two, the second at least _ASIDE_M after the first
-        self._origin: np.ndarray | None = None  # (3,) in odom: the image's middle pixel
-        self._structure = np.zeros((0, 0), np.float32)
-        self._height_m = np.zeros((0, 0), np.float32)
+    def __init__(self) -> None:
+        self._keys = np.full(_SLOTS, EMPTY)
+        self._sums = np.zeros((_SLOTS, 9), np.float32)  # n, x, y, z, xx, xy, yy from the pixel's corner; lowest, highest
+        self._views = np.zeros((_SLOTS, 2), np.int32)  # how many, and the last one's number
+        self._view, self._viewed_from = 0, np.full(3, np.inf)
+        self._places = np.full(_SLOTS, -1, np.int32)  # scratch of `match`
 
     def forget(self) -> None:
         """The map was cleared."""
-        self._origin, self._earlier = None, []
+        self._keys[:] = EMPTY
 
-    def match(self, points_body: np.ndarray, T_odom_body: np.ndarray, local_map: LocalMap) -> BevMatches:
-        """Pixels of (N, 3) float32 deskewed points found in the map's image near where this pose expects them."""
-        position = T_odom_body[:3, 3]
-        if self._origin is None or np.linalg.norm(position - self._origin) > _REFRESH_M:
-            self._make(local_map, position)
-        R_odom_body = T_odom_body[:3, :3]
-        turned = se3.apply(se3.from_parts(R_odom_body, np.zeros(3)), points_body)
-        image = _structure(rasterise(turned, self._bev))
-        structure, pixels = image.counts.astype(np.float32), detect(image, _CORNERS)
-        middle = middle_px(self._bev)
-        shift = to_pixels((position - self._origin)[None, :2], self._bev)[0] - middle
-        found = _search(structure, pixels, self._structure, shift, self._seen_from_aside(structure, position))
-        kept = np.isfinite(found[:, 0])
-        places = found[kept]
-        rows, cols = np.rint(places).astype(int).T
-        heights = self._height_m[rows, cols]
-        lifted = np.isfinite(heights)
-        points_odom = np.column_stack([to_metres(places, self._bev), heights]) + self._origin
+    def add(self, points_odom: np.ndarray, position_odom: np.ndarray) -> None:
+        """See (N, 3) float32 points."""
+        if not np.linalg.norm(position_odom - self._viewed_from) < _VIEW_M:
+            self._view, self._viewed_from = self._view + 1, position_odom.copy()
+        _add(points_odom, position_odom, self._view, self._keys, self._sums, self._views)
+
+    def match(self, points_odom: np.ndarray, T_odom_body: np.ndarray) -> BevMatches:
+        """Pixels of a scan's (N, 3) float32 points, as this pose sees them, that show an upright surface of the map."""
+        found = _match(points_odom, T_odom_body[:3, 3], self._keys, self._sums, self._views, self._places)
         return BevMatches(
-            points_odom=points_odom[lifted],
-            seen_xy=to_metres(pixels[kept], self._bev)[lifted],
-            R_level_body=R_odom_body,
+            points_odom=found[:, :3],
+            seen_xy=found[:, 3:5],
+            normals_xy=found[:, 5:7],
+            sigmas_m=found[:, 7],
+            R_level_body=T_odom_body[:3, :3],
         )
 
-    def _seen_from_aside(self, structure: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """The image of an earlier scan from more than `_ASIDE_M` away; the same one when there is none.
 
-        What looks the same in it at the same pixels is a pattern that moves with the vehicle: rings on
-        walls, the wall along the road, the vehicle itself.
-        """
-        if self._earlier and np.linalg.norm(position - self._earlier[-1].position) > _STALE_M:
-            self._earlier = []
-        if not self._earlier or np.linalg.norm(position - self._earlier[-1].position) > _ASIDE_M:
-            self._earlier = [*self._earlier, _Seen(position=position.copy(), structure=structure)][-2:]
-        return self._earlier[0].structure
-
-    def _make(self, local_map: LocalMap, position: np.ndarray) -> None:
-        self._origin = position.copy()
-        image = _structure(rasterise((local_map.cloud() - position).astype(np.float32), self._bev))
-        self._structure, self._height_m = image.counts.astype(np.float32), image.mean_height_m
-
-
-def _structure(image: BevImage) -> BevImage:
-    """The image without bare ground: each column one voxel lower."""
-    return replace(image, counts=image.counts - (image.counts > 0))
+@njit(cache=True)
+def _cell(x, y, z):
+    return int(np.floor(x / CELL_M)), int(np.floor(y / CELL_M)), int(np.floor(z / SLICE_M))
 
 
 @njit(cache=True)
-def _search(image, pixels, reference, shift, earlier):
-    """(N, 2) rows and columns in the reference of (N, 2) pixels' patches; NaN where not found clearly."""
-    found = np.full((len(pixels), 2), np.nan)
-    side = 2 * _SEARCH_PX + 1
-    scores = np.empty((side, side))
-    margin = _PATCH_PX + _SEARCH_PX
-    for n in range(len(pixels)):
-        row, col = pixels[n, 0], pixels[n, 1]
-        at_row, at_col = int(np.rint(row + shift[0])), int(np.rint(col + shift[1]))
-        if min(row, col) <= _PATCH_PX or max(row, col) >= image.shape[0] - _PATCH_PX - 1:
+def _add(points, position, view, keys, sums, views):
+    for n in range(points.shape[0]):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        if (x - position[0]) ** 2 + (y - position[1]) ** 2 > _RANGE_M**2:
             continue
-        if min(at_row, at_col) < margin or max(at_row, at_col) >= reference.shape[0] - margin:
+        i, j, k = _cell(x, y, z)
+        key = pack(i, j, k)
+        slot = slot_of(key, _SLOTS - 1)
+        cell = sums[slot]
+        if keys[slot] != key:
+            keys[slot] = key
+            cell[:7] = 0.0
+            cell[7], cell[8] = np.inf, -np.inf
+            views[slot, 0], views[slot, 1] = 0, -1
+        if views[slot, 1] != view:
+            if views[slot, 0] == _VIEWS:
+                continue
+            views[slot, 0] += 1
+            views[slot, 1] = view
+        x, y = x - i * CELL_M, y - j * CELL_M
+        cell[0] += 1.0
+        cell[1] += x
+        cell[2] += y
+        cell[3] += z
+        cell[4] += x * x
+        cell[5] += x * y
+        cell[6] += y * y
+        cell[7], cell[8] = min(cell[7], z), max(cell[8], z)
+
+
+@njit(cache=True)
+def _surface(cell):
+    """Whether a pixel shows an upright surface, which way it faces (x, y), and its variance across."""
+    n = cell[0]
+    if n < _FEW or cell[8] - cell[7] < _UPRIGHT_M:
+        return False, 0.0, 0.0, 0.0
+    x, y = cell[1] / n, cell[2] / n
+    xx, xy, yy = cell[4] / n - x * x, cell[5] / n - x * y, cell[6] / n - y * y
+    half, det = 0.5 * (xx + yy), xx * yy - xy * xy
+    root = np.sqrt(max(half * half - det, 0.0))
+    across = max(half - root, 0.0)
+    if across > _THIN_M**2:
+        return False, 0.0, 0.0, 0.0
+    # The eigenvector of the smaller eigenvalue.
+    nx, ny = xy, across - xx
+    if abs(across - yy) > abs(ny):
+        nx, ny = across - yy, xy
+    length = np.sqrt(nx * nx + ny * ny)
+    if length < 1e-9:
+        return False, 0.0, 0.0, 0.0
+    return True, nx / length, ny / length, across
+
+
+@njit(cache=True)
+def _alone(i, j, k, di, dj, nx, ny, count, keys, sums):
+    """Whether nothing is before and behind a surface, along one axis of the image.
+
+    Columns and rings of a lidar may fall on the same spots of a wall scan after scan, when it drives from one to the
+    next between two scans; but then the wall goes on beside them.
+    """
+    near = count
+    first, second = 0.0, 0.0  # moments across of the pixels next to it
+    beside = 0.0
+    for step in range(-_ALONE_PX, _ALONE_PX + 1):
+        key = pack(i + step * di, j + step * dj, k)
+        slot = slot_of(key, _SLOTS - 1)
+        if keys[slot] != key:
             continue
-        best = -1.0
-        for i in range(side):
-            for j in range(side):
-                scores[i, j] = _correlation(image, row, col, reference, at_row + i - _SEARCH_PX, at_col + j - _SEARCH_PX)
-                if scores[i, j] > best:
-                    best, bi, bj = scores[i, j], i, j
-        if best < _MIN_CORRELATION or bi in (0, side - 1) or bj in (0, side - 1):
+        n = sums[slot, 0]
+        if abs(step) > 1:
+            beside += n
             continue
-        second = -1.0
-        for i in range(side):
-            for j in range(side):
-                if abs(i - bi) > 1 or abs(j - bj) > 1:
-                    second = max(second, scores[i, j])
-        along = -1.0
-        for i in range(-1, 2):
-            for j in range(-1, 2):
-                along = max(along, _correlation(image, row, col, earlier, row + i, col + j))
-        if best - max(second, along) < _MIN_LEAD:
+        off = (nx * di + ny * dj) * step * CELL_M
+        across = nx * sums[slot, 1] + ny * sums[slot, 2]
+        first += across + n * off
+        second += nx * nx * sums[slot, 4] + 2.0 * nx * ny * sums[slot, 5] + ny * ny * sums[slot, 6] + 2.0 * off * across + n * off * off
+        near += n if step != 0 else 0.0
+    return beside < _BESIDE * count and second / near - (first / near) ** 2 < (1.5 * _THIN_M) ** 2
+
+
+@njit(cache=True)
+def _match(points, position, keys, sums, views, places):
+    """(M, 8): the map's centroid (3), the scan's centroid from the body (2), the surface's normal (2), deviation."""
+    slots = np.empty(points.shape[0], np.int64)
+    seen = np.zeros((points.shape[0], 5))
+    used = 0
+    for n in range(points.shape[0]):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        i, j, k = _cell(x, y, z)
+        key = pack(i, j, k)
+        slot = slot_of(key, _SLOTS - 1)
+        if keys[slot] != key or views[slot, 0] < _VIEWS or sums[slot, 0] < _FEW:
             continue
-        found[n, 0] = at_row + bi - _SEARCH_PX + _peak(scores[bi - 1, bj], best, scores[bi + 1, bj])
-        found[n, 1] = at_col + bj - _SEARCH_PX + _peak(scores[bi, bj - 1], best, scores[bi, bj + 1])
+        place = places[slot]
+        if place < 0:
+            thin, nx, ny, _ = _surface(sums[slot])
+            if not thin:
+                continue
+            if abs(nx) > _ALONG and not _alone(i, j, k, 1, 0, nx, ny, sums[slot, 0], keys, sums):
+                continue
+            if abs(ny) > _ALONG and not _alone(i, j, k, 0, 1, nx, ny, sums[slot, 0], keys, sums):
+                continue
+            place = used
+            places[slot], slots[used] = place, slot
+            seen[place, 3], seen[place, 4] = i * CELL_M, j * CELL_M
+            used += 1
+        seen[place, 0] += 1.0
+        seen[place, 1] += x
+        seen[place, 2] += y
+    found = np.empty((used, 8))
+    for place in range(used):
+        slot = slots[place]
+        places[slot] = -1
+        cell, m = sums[slot], seen[place, 0]
+        _, nx, ny, across = _surface(cell)
+        found[place, 0] = seen[place, 3] + cell[1] / cell[0]
+        found[place, 1] = seen[place, 4] + cell[2] / cell[0]
+        found[place, 2] = cell[3] / cell[0]
+        found[place, 3] = seen[place, 1] / m - position[0]
+        found[place, 4] = seen[place, 2] / m - position[1]
+        found[place, 5], found[place, 6] = nx, ny
+        found[place, 7] = np.sqrt(across / cell[0] + _NOISE_M**2 / m)
     return found
-
-
-@njit(cache=True)
-def _peak(before, at, after):
-    """Where the parabola through three even scores is highest, from the middle one."""
-    bend = before - 2.0 * at + after
-    return 0.0 if bend > -1e-9 else 0.5 * (before - after) / bend
-
-
-@njit(cache=True)
-def _correlation(a, row_a, col_a, b, row_b, col_b):
-    """Normalised correlation of two patches; -1 when one is even."""
-    sum_a, sum_b, sum_aa, sum_bb, sum_ab = 0.0, 0.0, 0.0, 0.0, 0.0
-    count = (2 * _PATCH_PX + 1) ** 2
-    for i in range(-_PATCH_PX, _PATCH_PX + 1):
-        for j in range(-_PATCH_PX, _PATCH_PX + 1):
-            va, vb = a[row_a + i, col_a + j], b[row_b + i, col_b + j]
-            sum_a, sum_b = sum_a + va, sum_b + vb
-            sum_aa, sum_bb, sum_ab = sum_aa + va * va, sum_bb + vb * vb, sum_ab + va * vb
-    spread = (sum_aa - sum_a * sum_a / count) * (sum_bb - sum_b * sum_b / count)
-    return -1.0 if spread < 1e-9 else (sum_ab - sum_a * sum_b / count) / np.sqrt(spread)

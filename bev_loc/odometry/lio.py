@@ -10,7 +10,7 @@ from statistics import median_low
 import numpy as np
 
 from ..clouds import voxels
-from ..config import BevConfig, OdometryConfig
+from ..config import OdometryConfig
 from ..geometry import se3
 from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
 from . import constant_velocity, start
@@ -63,7 +63,7 @@ class Lio:
         self._mounting, self._trust = MountingCheck(), ImuTrust()
         self._drift, self._scatter = Drift(T_base_imu), Scatter(config.gyro_noise)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
-        self._map_image = None if config.bev == "off" else MapImage(BevConfig())
+        self._map_image = None if config.bev == "off" else MapImage()
         self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
@@ -153,6 +153,8 @@ class Lio:
         reasons += self._settle(result, prediction, stamp_ns)
         if not self._misfits:
             self._insert(points_body[to_map])
+            if self._map_image is not None:
+                self._map_image.add(se3.apply(self._T_odom_body, points_body), self._T_odom_body[:3, 3])
         return points_body, result, reasons
 
     def _predict(self, stamp_ns: int, with_imu: bool = True) -> Prediction:
@@ -181,9 +183,8 @@ class Lio:
         if self._map_image is None:
             return None
         T = prediction.T_odom_body
-        finest = self._map.layers[0]
         return BevHelp(
-            match=lambda: self._map_image.match(prediction.course.at_end(sweep, T), T, finest),
+            match=lambda: self._map_image.match(se3.apply(T, prediction.course.at_end(sweep, T)), T),
             always=self._config.bev == "always",
         )
 

@@ -14,6 +14,7 @@ _LAYERS = ((5, 0.07), (10, 0.15))
 _LINE_SHARE = 0.06  # of the angle between two rings that the neighbours spread each way, as seen from the lidar
 _LINE_RAD = 5.5e-4  # and at least this angle, for a wary search
 _ROUGH = 0.1  # squared roughness of surfaces over that of residuals: planes that lean on one point weigh less by it
+_ACROSS = 0.3  # cosine between a normal and a direction up to which it may be noise
 _RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
 
 
@@ -53,6 +54,22 @@ class PlaneMatches:
                 _ROUGH if self._wary else 0.0, neighbours, spread * layer.voxel_m, number > 0, layer.voxel_m,
                 layer.table_keys, layer.table_blocks, layer.counts, layer.points,
             )  # fmt: skip
+
+    def straighten(self, points_body: np.ndarray, T_odom_body: np.ndarray, open_body: np.ndarray) -> None:
+        """Take normals that are nearly across (3, D) directions of the body as being across; residuals stay.
+
+        A little noise in thousands of normals seems to tell where a tunnel's walls are along it. But those planes
+        follow wherever the scan is put: the same noise turns the planes of the map's next points.
+        """
+        if not open_body.size:
+            return
+        open_odom = T_odom_body[:3, :3] @ open_body
+        along = self._planes[:, :3] @ open_odom
+        along[np.abs(along) > _ACROSS] = 0.0
+        noise = along @ open_odom.T
+        points_odom = points_body @ T_odom_body[:3, :3].T + T_odom_body[:3, 3]
+        self._planes[:, :3] -= noise
+        self._planes[:, 3] += np.einsum("ni,ni->n", noise, points_odom)
 
     def linearise(
         self, points_body: np.ndarray, T_odom_body: np.ndarray, sigma_m: float, kernel_m: float

@@ -17,6 +17,7 @@ _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
 _DEGENERATE = 20.0  # matches' worth of information below which a direction counts as unobserved
 _OPEN = 60.0  # below it BEV matches may help
+_FACING = 0.5  # cosine to an open direction from which on a surface tells something of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +82,11 @@ class BevHelp:
     match: Callable[[], BevMatches]  # at the predicted pose; costs a few milliseconds
     always: bool
 
+    def matches(self, prediction: Prediction, open_body: np.ndarray) -> BevMatches:
+        """What is plausible, and tells something of (3, D) directions of the body."""
+        found = self.match().gated(prediction.T_odom_body, prediction.covariance[:6, :6])
+        return found if self.always else found.facing(open_body, _FACING)
+
 
 def register(
     sweep: Sweep,
@@ -95,7 +101,8 @@ def register(
     Iterated update in information form (FAST-LIO2, equation 18), written in the error d at the predicted
     state, where the prior is exact: (A^T H A + P^-1) step = -(A^T gradient + P^-1 d), with A the change of
     the pose's own perturbation with d. Deskewing moves along; neighbours are searched again after every
-    step that moved enough to change them. BEV matches are found once, from the prediction.
+    step that moved enough to change them. BEV matches are found once, from the prediction; where they tell something
+    of directions that planes leave open, noise in the planes' normals does not any more.
     begin: (D,) error to begin at; the prior stays where it is.
     """
     dimension = len(prediction.covariance)
@@ -104,22 +111,27 @@ def register(
     matching = PlaneMatches(followed, sweep.rays, wary=prediction.wary)
     error = np.zeros(dimension) if begin is None else begin
     T, T_searched = moved(prediction.T_odom_body, error), np.zeros((4, 4))  # searched nowhere yet
-    pixels, helped = None, np.zeros((6, 6))  # helped: projects on the directions that pixels may move
+    pixels, open_body = None, np.zeros((3, 0))
     for iteration in range(1, max_iterations + 1):
         points_body = prediction.course.at_end(sweep, T)
         if _moved(T_searched, T):
             matching.search(points_body, T, local_map.layers)
             T_searched = T
+            if pixels is not None:
+                matching.straighten(points_body, T, open_body)
         system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
-        hessian, slope = system.hessian, system.gradient
         if iteration == 1 and bev is not None:
-            helped = np.eye(6) if bev.always else _open_translations(system.hessian)
-            if helped.any():
-                found = bev.match().gated(T, prediction.covariance[:6, :6]).agreeing(T)
+            open_body = _directions_below(_OPEN, system.hessian)
+            if bev.always or open_body.size:
+                found = bev.matches(prediction, open_body)
                 pixels = found if len(found.seen_xy) else None
+                if pixels is not None:
+                    matching.straighten(points_body, T, open_body)
+                    system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
+        hessian, slope = system.hessian, system.gradient
         if pixels is not None:
             pixel_hessian, pixel_gradient = pixels.linearise(T)
-            hessian, slope = hessian + helped @ pixel_hessian @ helped, slope + helped @ pixel_gradient
+            hessian, slope = hessian + pixel_hessian, slope + pixel_gradient
         A = _perturbation(error[:3])
         posterior = information.copy()
         posterior[:6, :6] += A.T @ hessian @ A
@@ -182,13 +194,10 @@ def _degenerate(hessian: np.ndarray) -> int:
     return int((translation < _DEGENERATE).sum() + (rotation < _DEGENERATE).sum())
 
 
-def _open_translations(hessian: np.ndarray) -> np.ndarray:
-    """(6, 6) projector on the body's translations that hardly any plane constrains; zero when there are none."""
+def _directions_below(least: float, hessian: np.ndarray) -> np.ndarray:
+    """(3, D) the body's directions of which planes tell less than so many matches."""
     information, directions = np.linalg.eigh(hessian[3:, 3:] * _SIGMA_M**2)
-    free = directions[:, information < _OPEN]
-    projector = np.zeros((6, 6))
-    projector[3:, 3:] = free @ free.T
-    return projector
+    return directions[:, information < least]
 
 
 def _moved(T_odom_a: np.ndarray, T_odom_b: np.ndarray) -> bool:
