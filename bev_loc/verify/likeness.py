@@ -6,6 +6,7 @@ The turned picture is never made: each of its pixels is looked up where it comes
 import cv2
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 BLUR_M = 0.4  # tolerance: the same wall never falls on the same pixels
 
@@ -58,7 +59,7 @@ def _cosine(match: np.ndarray, query: np.ndarray, cosine: float, sine: float, x_
     return common / np.sqrt(ours * theirs) if ours > 0.0 and theirs > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def _between(start: float, step: float, low: float, high: float, first: int, last: int) -> tuple[int, int]:
     """Of the columns from `first` to before `last` those with low <= start + step * column < high, a hair inside of it.
 
@@ -71,7 +72,7 @@ def _between(start: float, step: float, low: float, high: float, first: int, las
     return first, max(first, last)
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def _at_edge(query: np.ndarray, row: float, col: float) -> tuple[float, float]:
     """How much of that spot lies inside of the picture, and the picture's value there with zero outside."""
     size = query.shape[0]
