@@ -1,6 +1,7 @@
 """What stands between callbacks and the worker: nothing blocks, nothing is lost uncounted."""
 
 import threading
+import time
 
 import numpy as np
 
@@ -15,55 +16,52 @@ def sample(stamp_ns: int) -> ImuSample:
     return ImuSample(stamp_ns=stamp_ns, gyro_rad_s=np.zeros(3), acc_m_s2=np.zeros(3))
 
 
-def test_a_busy_worker_keeps_the_newest_items_and_counts_the_rest():
-    began, go_on, handled = threading.Event(), threading.Event(), []
+class Held:
+    """Handles items, but is held up at the first one until it may go on."""
 
-    def handle(item: int) -> None:
-        began.set()
-        go_on.wait(5)
-        handled.append(item)
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.handled: list[int] = []
 
-    worker = Worker("test", handle, most_waiting=2)
+    def __call__(self, item: int) -> None:
+        self.began.set()
+        self.go_on.wait(5)
+        self.handled.append(item)
+
+
+def held_worker(held: Held, most_waiting: int, items: int, thin_out: bool = False) -> Worker:
+    """A worker that is held up at item 0 while items from 1 on are offered."""
+    worker = Worker("test", held, most_waiting=most_waiting, thin_out=thin_out)
     worker.offer(0)
-    assert began.wait(5)
-    for item in range(1, 6):
+    assert held.began.wait(5)
+    for item in range(1, items + 1):
         worker.offer(item)
-    go_on.set()
+    return worker
+
+
+def test_a_busy_worker_keeps_the_newest_items_and_counts_the_rest():
+    worker = held_worker(held := Held(), most_waiting=2, items=5)
+    held.go_on.set()
     while worker.handled < 3:
-        go_on.wait(0.01)
+        time.sleep(0.01)
     worker.stop()
-    assert handled == [0, 4, 5] and worker.dropped == 3 and worker.offered == worker.handled + worker.dropped
+    assert held.handled == [0, 4, 5] and worker.dropped == 3 and worker.offered == worker.handled + worker.dropped
 
 
 def test_a_worker_that_was_held_up_gets_the_whole_way_in_larger_steps():
-    began, go_on, handled = threading.Event(), threading.Event(), []
-
-    def handle(item: int) -> None:
-        began.set()
-        go_on.wait(5)
-        handled.append(item)
-
-    worker = Worker("test", handle, most_waiting=30, thin_out=True)
-    worker.offer(0)
-    assert began.wait(5)
-    for item in range(1, 101):  # ten seconds of scans during one solution of the pose graph
-        worker.offer(item)
-    go_on.set()
+    # Ten seconds of scans during one solution of the pose graph.
+    worker = held_worker(held := Held(), most_waiting=30, items=100, thin_out=True)
+    held.go_on.set()
     while worker.waiting:
-        go_on.wait(0.01)
+        time.sleep(0.01)
     worker.stop()
-    assert handled[-1] == 100 and max(np.diff(handled)) <= 8  # the oldest would have left a hole of 70
-    assert worker.offered == 101 == len(handled) + worker.dropped
+    assert held.handled[-1] == 100 and max(np.diff(held.handled)) <= 8  # the oldest would have left a hole of 70
+    assert worker.offered == 101 == len(held.handled) + worker.dropped
 
 
 def test_a_stopped_worker_counts_what_was_still_waiting():
-    began, go_on = threading.Event(), threading.Event()
-    worker = Worker("test", lambda item: (began.set(), go_on.wait(5)), most_waiting=5)
-    worker.offer(0)
-    assert began.wait(5)
-    worker.offer(1)
-    worker.offer(2)
-    threading.Timer(0.05, go_on.set).start()
+    worker = held_worker(held := Held(), most_waiting=5, items=2)
+    threading.Timer(0.05, held.go_on.set).start()
     worker.stop()
     assert (worker.handled, worker.dropped) == (1, 2)
 
