@@ -89,7 +89,7 @@ class FirstScan:
         still = np.eye(4)
         if not self.levelled.by_rest or np.linalg.norm(motion[3:]) < _MOVING_M_S * self._interval_s:
             return still
-        levelled = level_in_motion(se3.apply(self._T_base_body, self._sweep.points_body))
+        levelled = level_in_motion(se3.apply(self._T_base_body, self._sweep.points_body), self.levelled)
         turn = se3.from_parts(levelled.R_odom_base @ self.levelled.R_odom_base.T, np.zeros(3))
         if levelled.told and np.linalg.norm(so3.log(turn[:3, :3])) < _SAME_LEVEL_RAD:
             return still

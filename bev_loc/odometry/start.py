@@ -1,6 +1,6 @@
 """Which way is up at the start: from the accelerometer at rest, else from the ground under the vehicle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,13 +39,13 @@ def level(
     return Levelled(R_odom_base=np.eye(3), note=note, told=False)
 
 
-def level_in_motion(points_base: np.ndarray) -> Levelled:
+def level_in_motion(points_base: np.ndarray, by_imu: Levelled) -> Levelled:
     """The attitude of the first scan (N, 3) once it is known that the IMU was not at rest, only steadily driven."""
     R_odom_base = level_from_ground(points_base)
     if R_odom_base is not None:
         return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (it moved)")
     note = "start levelled by an IMU that moved, for want of clear ground; set input.initial_rpy if it is not level"
-    return Levelled(R_odom_base=np.eye(3), note=note, told=False)
+    return replace(by_imu, note=note, told=False)
 
 
 def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:
