@@ -113,13 +113,9 @@ def descriptor_of(leaf: Leaf) -> ParameterDescriptor:
 
 def ros_yaml(config: Config) -> str:
     """The parameter file of `config`, for every node, each key with its meaning."""
-    lines = ["# Made by `python -m bev_loc.ros.params`. Copy it, keep what you change; keys left out keep these values.",
+    lines = ["# Made by `tools/renew_derived.py`. Copy it, keep what you change; keys left out keep these values.",
              "/**:", "  ros__parameters:"]  # fmt: skip
     for line in config_io.dump(config).splitlines():
         unset = ": []" in line.partition("#")[0]  # ROS parameter files cannot hold an empty list
         lines.append("    " + (f"  # {line.strip()}" if unset else line))
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(ros_yaml(Config()), end="")

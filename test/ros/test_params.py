@@ -117,7 +117,7 @@ def test_a_live_leaf_follows_while_running_and_others_say_why_not(node_with):
 @pytest.mark.parametrize("own", NODE_PARAMETERS)
 def test_the_parameter_file_of_the_package_is_the_configuration(node_with, repository, own):
     file = repository / "config" / "ros_parameters.yaml"
-    assert file.read_text() == ros_yaml(Config()), "regenerate with: python -m bev_loc.ros.params > config/ros_parameters.yaml"
+    assert file.read_text() == ros_yaml(Config()), "regenerate with: tools/renew_derived.py"
     parameters, _ = node_with("--params-file", str(file), own=own)
     assert parameters.config == Config()
 
