@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..geometry import se3, so3
+from ..geometry import se3
 from . import upright
 from .local_map import LayeredMap
 from .start import Levelled, level_in_motion
@@ -28,9 +28,7 @@ _SAME = 0.02  # between the entries of two poses that need no comparison
 _ANOTHER_M_S = 2.5  # apart: a speed of its own
 _STILL_M_S = 1.5  # below it one may take a moving vehicle for a standing one
 _MOVING_M_S = 0.5  # an IMU that seems at rest is not, from here on
-_SAME_LEVEL_RAD = np.deg2rad(1.5)  # what the ground of one scan leaves open
 UNTOLD = "speed ahead at the start not told apart"
-TURNED = "odom levelled anew: the vehicle moved while its IMU seemed at rest"
 
 
 class FirstScan:
@@ -42,7 +40,7 @@ class FirstScan:
         """to_map: (M,) indices of the points that are mapped."""
         self.levelled, self._T_base_body = levelled, T_base_body
         self.T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ T_base_body  # the base begins at the origin
-        self.reasons: tuple[str, ...] = ()  # what the second scan did not tell or changed
+        self.reasons: tuple[str, ...] = ()  # what the second scan did not tell
         self._sweep, self._duration_s = whole.subset(to_map), duration_s
         self._interval_s = duration_s  # to the end of the second scan, once it is there
         self._map = local_map
@@ -85,19 +83,15 @@ class FirstScan:
         return best
 
     def _level_in_motion(self, motion: np.ndarray) -> np.ndarray:
-        """(4, 4) turn of the odom frame, which is made: an IMU that seemed at rest was not, if this scan had moved (6,)."""
-        still = np.eye(4)
+        """(4, 4) turn of the odom frame, which is made: an IMU that seemed at rest was not, if this scan had moved (6,).
+
+        Nobody saw the frame before: a first pose whose level is disputed is held back.
+        """
         if not self.levelled.by_rest or np.linalg.norm(motion[3:]) < _MOVING_M_S * self._interval_s:
-            return still
-        levelled = level_in_motion(se3.apply(self._T_base_body, self._sweep.points_body), self.levelled)
-        turn = se3.from_parts(levelled.R_odom_base @ self.levelled.R_odom_base.T, np.zeros(3))
-        if levelled.told and np.linalg.norm(so3.log(turn[:3, :3])) < _SAME_LEVEL_RAD:
-            return still
-        self.levelled = levelled
-        if not levelled.told:
-            return still
+            return np.eye(4)
+        before, self.levelled = self.levelled, level_in_motion(self.levelled)
+        turn = se3.from_parts(self.levelled.R_odom_base @ before.R_odom_base.T, np.zeros(3))
         self.T_odom_body = turn @ self.T_odom_body
-        self.reasons += (TURNED,)
         return turn
 
     def _by_upright(self, seen: Sweep, T_odom_body: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -99,6 +99,8 @@ class Lio:
         else:
             points_body, result, reasons = self._follow(intake)
         self._begin_ns, self._stamp_ns = scan.stamp_ns, intake.stamp_ns
+        if self._first_scan is not None and self._levelled.disputed:  # odom must not turn once it is published
+            return Dropped(where=scan.name or "scan", kind=start.WAITING, reason=start.WHY_WAITING, stamp_ns=scan.stamp_ns)
         return self._odometry(scan, points_body, result, reasons)
 
     def _first(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:

@@ -11,6 +11,9 @@ _CELL_M, _RADIUS_M = 2.0, 25.0
 _GROUND_TOLERANCE_M = 0.15
 _MIN_CELLS, _MIN_SHARE = 40, 0.35
 _MAX_TILT_RAD = np.deg2rad(25.0)
+_SAME_LEVEL_RAD = np.deg2rad(1.5)  # what the ground of one scan leaves open
+WAITING = "level not sure yet"
+WHY_WAITING = "the IMU seems at rest, but the ground is not level to it: a slope, or a vehicle that gains speed; the next scan tells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,6 +24,13 @@ class Levelled:
     note: str
     told: bool = True  # by something, not assumed
     by_rest: bool = False  # of the IMU
+    R_odom_ground: np.ndarray | None = None  # (3, 3): the attitude by the ground, beside an IMU at rest; None: not clear
+
+    @property
+    def disputed(self) -> bool:
+        """Whether the ground contradicts the IMU: it stands on a slope, or gains speed steadily; the next scan tells which."""
+        ground = self.R_odom_ground
+        return ground is not None and float(np.linalg.norm(so3.log(ground @ self.R_odom_base.T))) > _SAME_LEVEL_RAD
 
 
 def level(
@@ -31,7 +41,12 @@ def level(
         return Levelled(R_odom_base=so3.from_rpy(*initial_rpy), note="start attitude as given")
     if resting is not None:
         R_odom_base = level_from_gravity(R_base_body @ resting.acc_m_s2.mean(0))
-        return Levelled(R_odom_base=R_odom_base, note="start levelled by gravity (IMU at rest)", by_rest=True)
+        return Levelled(
+            R_odom_base=R_odom_base,
+            note="start levelled by gravity (IMU at rest)",
+            by_rest=True,
+            R_odom_ground=level_from_ground(points_base),
+        )
     R_odom_base = level_from_ground(points_base)
     if R_odom_base is not None:
         return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (no IMU at rest)")
@@ -39,13 +54,14 @@ def level(
     return Levelled(R_odom_base=np.eye(3), note=note, told=False)
 
 
-def level_in_motion(points_base: np.ndarray, by_imu: Levelled) -> Levelled:
-    """The attitude of the first scan (N, 3) once it is known that the IMU was not at rest, only steadily driven."""
-    R_odom_base = level_from_ground(points_base)
-    if R_odom_base is not None:
-        return Levelled(R_odom_base=R_odom_base, note="start levelled by the ground under the vehicle (it moved)")
-    note = "start levelled by an IMU that moved, for want of clear ground; set input.initial_rpy if it is not level"
-    return replace(by_imu, note=note, told=False)
+def level_in_motion(by_imu: Levelled) -> Levelled:
+    """The attitude of the first scan once it is known that the IMU was not at rest, only steadily driven."""
+    if by_imu.R_odom_ground is None:
+        note = "start levelled by an IMU that moved, for want of clear ground; set input.initial_rpy if it is not level"
+        return replace(by_imu, note=note, told=False)
+    if not by_imu.disputed:
+        return by_imu
+    return Levelled(R_odom_base=by_imu.R_odom_ground, note="start levelled by the ground under the vehicle (it moved)")
 
 
 def level_from_ground(points_base: np.ndarray) -> np.ndarray | None:

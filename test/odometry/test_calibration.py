@@ -102,7 +102,7 @@ def straight(t_s: float) -> np.ndarray:
 def said(
     pose_at: Callable[[float], np.ndarray], seconds: float, T_imu: np.ndarray = T_IMU_TRULY, shaken_rad_s: float = 0.0, **asked: bool
 ) -> list[Odometry]:
-    """Of every scan of a small lidar on the way, with an IMU that is at `T_imu` of the lidar and not with it, and stamped too early.
+    """Poses of a small lidar on the way, with an IMU that is at `T_imu` of the lidar and not with it, and stamped too early.
 
     shaken_rad_s: deviation of more noise in the gyro.
     """
@@ -123,7 +123,7 @@ def said(
         while waiting and waiting[0].stamp_ns <= one.stamp_ns + 10**8:
             lio.on_imu(waiting.pop(0))
         results.append(lio.on_scan(one))
-    return results
+    return [one for one in results if isinstance(one, Odometry)]
 
 
 def off(imu: ImuCalibration) -> np.ndarray:

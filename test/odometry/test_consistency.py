@@ -118,6 +118,7 @@ def test_nees_over_fifty_drives_lies_in_its_band(lidar: str, seconds: float) -> 
     squared = []
     for n in range(RUNS):
         results, truth = driven(f"town,lidar={lidar},seconds={seconds:g},seed={101 + n % 10},run={n // 10}")
+        results = [one for one in results if isinstance(one, Odometry)]  # a level that is not sure gives the first scan no pose
         said = np.array([one.stamp_ns for one in results]), np.array([one.T_odom_base for one in results])
         estimated, true = associate(said, (truth.stamps_ns, truth.T_truth_base))
         assert len(estimated) == len(results)
