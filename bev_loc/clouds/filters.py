@@ -52,6 +52,9 @@ def _crop(points, offsets, T, min_range_2, max_range_2):
     kept_offsets = np.empty_like(offsets)
     counts = np.zeros(3, np.int64)
     found = 0
+    xx, xy, xz, xt = T[0, 0], T[0, 1], T[0, 2], T[0, 3]
+    yx, yy, yz, yt = T[1, 0], T[1, 1], T[1, 2], T[1, 3]
+    zx, zy, zz, zt = T[2, 0], T[2, 1], T[2, 2], T[2, 3]
     for n in range(points.shape[0]):
         x, y, z = points[n, 0], points[n, 1], points[n, 2]
         range_2 = x * x + y * y + z * z
@@ -64,9 +67,10 @@ def _crop(points, offsets, T, min_range_2, max_range_2):
         if range_2 > max_range_2:
             counts[2] += 1
             continue
-        for axis in range(3):
-            kept[found, axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
+        kept[found, 0] = xx * x + xy * y + xz * z + xt
+        kept[found, 1] = yx * x + yy * y + yz * z + yt
+        kept[found, 2] = zx * x + zy * y + zz * z + zt
         if timed:
             kept_offsets[found] = offsets[n]
         found += 1
-    return kept[:found].copy(), kept_offsets[: found if timed else 0].copy(), counts
+    return kept[:found], kept_offsets[: found if timed else 0], counts

@@ -16,10 +16,12 @@ def pack(i: int, j: int, k: int) -> int:
 
 @njit(cache=True, inline="always")
 def slot_of(key: int, mask: int) -> int:
-    """First slot to try in a table of mask + 1 slots (Fibonacci hashing of the mixed key)."""
-    mixed = key ^ (key >> 23)
-    mixed = mixed * np.int64(-7046029254386353131)
-    return (mixed ^ (mixed >> 29)) & mask
+    """First slot to try in a table of mask + 1 slots, at most 2^26 (Fibonacci hashing of the folded key).
+
+    Only a product's upper bits depend on all of the key; taking lower ones piles the voxels of a surface up.
+    """
+    folded = key ^ (key >> 32)
+    return ((folded * np.int64(-7046029254386353131)) >> 38) & mask
 
 
 @njit(cache=True)

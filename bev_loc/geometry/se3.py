@@ -65,7 +65,21 @@ def from_se2(x: float, y: float, yaw: float) -> np.ndarray:
 
 def apply(T_a_b: np.ndarray, points_b: np.ndarray) -> np.ndarray:
     """(N, 3) points_a of (N, 3) points_b, in the type of the points."""
-    return (points_b @ T_a_b[:3, :3].T + T_a_b[:3, 3]).astype(points_b.dtype)
+    return _apply(np.ascontiguousarray(T_a_b, float), np.ascontiguousarray(points_b))
+
+
+@njit(cache=True)
+def _apply(T, points):
+    out = np.empty_like(points)
+    xx, xy, xz, xt = T[0, 0], T[0, 1], T[0, 2], T[0, 3]
+    yx, yy, yz, yt = T[1, 0], T[1, 1], T[1, 2], T[1, 3]
+    zx, zy, zz, zt = T[2, 0], T[2, 1], T[2, 2], T[2, 3]
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        out[n, 0] = xx * x + xy * y + xz * z + xt
+        out[n, 1] = yx * x + yy * y + yz * z + yt
+        out[n, 2] = zx * x + zy * y + zz * z + zt
+    return out
 
 
 def interpolate(T_a_b: np.ndarray, T_a_c: np.ndarray, fraction: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A short memory of IMU samples: unit, rest, and what was measured between two stamps."""
 
+from math import isfinite
+
 import numpy as np
 
 from ..records import ImuSample
@@ -35,7 +37,7 @@ class ImuBuffer:
 
     def add(self, sample: ImuSample) -> None:
         """Take one sample."""
-        finite = np.isfinite(sample.gyro_rad_s).all() and np.isfinite(sample.acc_m_s2).all()
+        finite = all(map(isfinite, (*sample.gyro_rad_s.tolist(), *sample.acc_m_s2.tolist())))  # a third of numpy's time
         if not finite or sample.stamp_ns <= self._last_ns:
             self.refused += 1
             return
@@ -125,4 +127,4 @@ class ImuBuffer:
 
 
 def _apart(a_rad_s: np.ndarray, b_rad_s: np.ndarray) -> bool:
-    return bool(np.abs(a_rad_s - b_rad_s).max() > _SPIKE_RAD_S)
+    return max(map(abs, (a_rad_s - b_rad_s).tolist())) > _SPIKE_RAD_S

@@ -95,27 +95,27 @@ class Lio:
             return intake
         if self._stamp_ns < 0:
             self._rays = Rays(origin_body=self._T_body_lidar[:3, 3], spacing_rad=ring_spacing_rad(scan.points_lidar))
-            points_body, result, reasons = self._first(intake)
+            points_base, result, reasons = self._first(intake)
         else:
-            points_body, result, reasons = self._follow(intake)
+            points_base, result, reasons = self._follow(intake)
         self._begin_ns, self._stamp_ns = scan.stamp_ns, intake.stamp_ns
         if self._first_scan is not None and self._levelled.disputed:  # odom must not turn once it is published
             return Dropped(where=scan.name or "scan", kind=start.WAITING, reason=start.WHY_WAITING, stamp_ns=scan.stamp_ns)
-        return self._odometry(scan, points_body, result, reasons)
+        return self._odometry(scan, points_base, result, reasons)
 
     def _first(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """The start: level, the base at the origin, known exactly by definition."""
-        points_body = intake.cloud.points_body
-        sweep = sweep_of(points_body, intake.cloud.offsets_s, 0.0, max(intake.end_s, 1e-9), self._rays)
-        points_base = se3.apply(self._T_base_body, points_body[intake.to_map])
+        cloud, to_map = intake.cloud, intake.to_map
+        sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(intake.end_s, 1e-9), self._rays)
+        points_base = se3.apply(self._T_base_body, cloud.points_body)
         resting = self._imu.rest(intake.stamp_ns)
-        self._levelled = start.level(points_base, resting, self._T_base_body[:3, :3], self._initial_rpy)
+        self._levelled = start.level(points_base[to_map], resting, self._T_base_body[:3, :3], self._initial_rpy)
         self._first_scan = FirstScan(
-            sweep, intake.to_map, intake.end_s, self._map, levelled=self._levelled, T_base_body=self._T_base_body
+            sweep, to_map, intake.end_s, self._map, levelled=self._levelled, T_base_body=self._T_base_body
         )
         self._T_odom_body = self._first_scan.T_odom_body
-        self._insert(points_body[intake.to_map])
-        return points_body, Registration.given(self._T_odom_body), ()
+        self._insert(points_base[to_map])
+        return points_base, Registration.given(self._T_odom_body), ()
 
     def _follow(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """Predict, register, move on: the deskewed points, the registration, and what was wrong."""
@@ -151,13 +151,13 @@ class Lio:
                 self._mounting.forget_poses()
                 self._trust.lose()
                 prediction, result = without, other
-        points_body = prediction.course.at_end(sweep, result.T_odom_body)
+        points_base = prediction.course.at_end(sweep, result.T_odom_body, self._T_base_body)
         reasons += self._settle(result, prediction, stamp_ns)
         if not self._misfits:
-            self._insert(points_body[to_map])
+            self._insert(points_base[to_map])
             if self._map_image is not None:
-                self._map_image.add(se3.apply(self._T_odom_body, points_body), self._T_odom_body[:3, 3])
-        return points_body, result, reasons
+                self._map_image.add(se3.apply(self._T_odom_base, points_base), self._T_odom_body[:3, 3])
+        return points_base, result, reasons
 
     def _predict(self, stamp_ns: int, with_imu: bool = True) -> Prediction:
         """The state expected at `stamp_ns`, from the filter if it runs, else from constant velocity."""
@@ -186,7 +186,7 @@ class Lio:
             return None
         T = prediction.T_odom_body
         return BevHelp(
-            match=lambda: self._map_image.match(se3.apply(T, prediction.course.at_end(sweep, T)), T),
+            match=lambda: self._map_image.match(prediction.course.at_end(sweep, T, T), T),
             always=self._config.bev == "always",
         )
 
@@ -241,21 +241,23 @@ class Lio:
             self._trust.contradicted, self._match_share = False, 0.0  # scans are searched more warily from now on
         return (CONTRADICTED,) if self._trust.contradicted else ()
 
-    def _insert(self, points_body: np.ndarray) -> None:
-        self._map.add(se3.apply(self._T_odom_body, points_body), self._T_odom_body[:3, 3])
+    @property
+    def _T_odom_base(self) -> np.ndarray:
+        return self._T_odom_body @ self._T_body_base
+
+    def _insert(self, points_base: np.ndarray) -> None:
+        self._map.add(se3.apply(self._T_odom_base, points_base), self._T_odom_body[:3, 3])
 
     def _odometry(
-        self, scan: LidarScan, points_body: np.ndarray, result: Registration, reasons: tuple[str, ...]
+        self, scan: LidarScan, points_base: np.ndarray, result: Registration, reasons: tuple[str, ...]
     ) -> Odometry:
         """The result in the base frame."""
-        T_base_body, T_body_base = self._T_base_body, self._T_body_base
-        moved_aside = not np.array_equal(T_base_body, np.eye(4))
         registered = result.pose_covariance if self._inertial.state is None else result.pose_covariance + self._scatter.covariance
         return Odometry(
             stamp_ns=self._stamp_ns,
-            T_odom_base=self._T_odom_body @ T_body_base,
+            T_odom_base=self._T_odom_base,
             covariance=self._drift.total(registered, fitted=result.matches >= _MIN_MATCHES),
-            points_base=se3.apply(T_base_body.astype(np.float32), points_body) if moved_aside else points_body,
+            points_base=points_base,
             v_odom_base=self._v_odom_base(),
             health=OdometryHealth(
                 points_in=len(scan.points_lidar),
@@ -266,7 +268,7 @@ class Lio:
                 degenerate_directions=result.degenerate_directions,
                 bev_matches=result.bev_matches,
                 reasons=reasons,
-                imu=self._inertial.known.said(T_base_body),
+                imu=self._inertial.known.said(self._T_base_body),
             ),
         )
 

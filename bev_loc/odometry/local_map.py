@@ -38,11 +38,12 @@ class LocalMap:
         self.radius_m = radius_m
         self._spacing_2 = voxel_m**2 / POINTS_PER_VOXEL
         self._centre: np.ndarray | None = None
-        self.clear()
+        self._allocate(1 << 14)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._allocate(1 << 14)
+        self.table_keys.fill(EMPTY)
+        self._used[0] = 0
 
     def __len__(self) -> int:
         """Number of occupied voxels."""
@@ -71,18 +72,16 @@ class LocalMap:
             )  # fmt: skip
             if done == len(points_odom):
                 return
-            self._resize(2 * len(self._keys))
+            self._grow()
 
     def _forget_far(self) -> None:
-        near = _near(self.points, self._used[0], self._centre, self.radius_m**2)
-        self._keep(near, len(self._keys))
+        used = int(self._used[0])
+        self._used[0] = _keep_near(self._keys, self.counts, self.points, used, self._centre, self.radius_m**2)
+        _index(self._keys[: self._used[0]], self.table_keys, self.table_blocks)
 
-    def _resize(self, voxels: int) -> None:
-        self._keep(np.arange(self._used[0]), voxels)
-
-    def _keep(self, blocks: np.ndarray, voxels: int) -> None:
-        keys, counts, points = self._keys[blocks], self.counts[blocks], self.points[blocks]
-        self._allocate(voxels)
+    def _grow(self) -> None:
+        keys, counts, points = self._keys, self.counts, self.points
+        self._allocate(2 * len(keys))
         self._keys[: len(keys)], self.counts[: len(keys)], self.points[: len(keys)] = keys, counts, points
         self._used[0] = len(keys)
         _index(keys, self.table_keys, self.table_blocks)
@@ -96,6 +95,7 @@ class LocalMap:
 @njit(cache=True)
 def _index(keys, table_keys, table_blocks):
     mask = len(table_keys) - 1
+    table_keys[:] = EMPTY
     for block in range(len(keys)):
         slot = slot_of(keys[block], mask)
         while table_keys[slot] != EMPTY:
@@ -105,17 +105,21 @@ def _index(keys, table_keys, table_blocks):
 
 
 @njit(cache=True)
-def _near(points, used, centre, radius_2):
-    kept = np.empty(used, np.int64)
-    found = 0
+def _keep_near(keys, counts, points, used, centre, radius_2):
+    """Number of voxels kept, of the first `used`: they move up to the front, in order."""
+    kept = 0
     for block in range(used):
         dx = points[block, 0, 0] - centre[0]
         dy = points[block, 0, 1] - centre[1]
         dz = points[block, 0, 2] - centre[2]
         if dx * dx + dy * dy + dz * dz <= radius_2:
-            kept[found] = block
-            found += 1
-    return kept[:found]
+            if kept < block:
+                keys[kept], counts[kept] = keys[block], counts[block]
+                for m in range(counts[kept]):  # by coordinate: a row at once takes longer
+                    for axis in range(3):
+                        points[kept, m, axis] = points[block, m, axis]
+            kept += 1
+    return kept
 
 
 @njit(cache=True)
@@ -127,9 +131,11 @@ def _insert(new, start, voxel_m, spacing_2, table_keys, table_blocks, keys, coun
         x, y, z = new[n, 0], new[n, 1], new[n, 2]
         key = pack(int(np.floor(x * scale)), int(np.floor(y * scale)), int(np.floor(z * scale)))
         slot = slot_of(key, mask)
-        while table_keys[slot] != EMPTY and table_keys[slot] != key:
+        there = table_keys[slot]
+        while there != EMPTY and there != key:
             slot = (slot + 1) & mask
-        if table_keys[slot] == EMPTY:
+            there = table_keys[slot]
+        if there == EMPTY:
             if used[0] == len(keys):
                 return n
             block = used[0]
@@ -140,16 +146,15 @@ def _insert(new, start, voxel_m, spacing_2, table_keys, table_blocks, keys, coun
         count = counts[block]
         if count == POINTS_PER_VOXEL:
             continue
+        some = points[block]
         free = True
         for m in range(count):
-            dx = points[block, m, 0] - x
-            dy = points[block, m, 1] - y
-            dz = points[block, m, 2] - z
+            dx, dy, dz = some[m, 0] - x, some[m, 1] - y, some[m, 2] - z
             if dx * dx + dy * dy + dz * dz < spacing_2:
                 free = False
                 break
         if free:
-            points[block, count, 0], points[block, count, 1], points[block, count, 2] = x, y, z
+            some[count, 0], some[count, 1], some[count, 2] = x, y, z
             counts[block] = count + 1
     return new.shape[0]
 
@@ -161,6 +166,7 @@ def _neighbour_order() -> np.ndarray:
 
 
 _STEPS = _neighbour_order()
+_KEY_STEPS = pack.py_func(*_STEPS.T) - pack.py_func(0, 0, 0)  # what a step changes a key by
 
 
 @njit(cache=True)
@@ -174,53 +180,51 @@ def nearest(
     points: np.ndarray,
     found_points: np.ndarray,
     found_d2: np.ndarray,
+    gaps_2: np.ndarray,
 ) -> int:
     """Number of map points found among the K nearest to `query` (3,), nearest first.
 
-    Fills found_points (K, 3) and found_d2 (K,) in place. Exact within `max_distance_2` as long as that
-    is at most one voxel: the voxel of the query and its 26 neighbours are searched.
+    Fills found_points (K, 3) and found_d2 (K,) in place; gaps_2 (3, 3) is room to work in. Exact within
+    `max_distance_2` as long as that is at most one voxel: the voxel of the query and its 26 neighbours are searched.
     """
     wanted = len(found_d2)
     found = 0
     mask = len(table_keys) - 1
     scale = 1.0 / voxel_m
-    ci = int(np.floor(query[0] * scale))
-    cj = int(np.floor(query[1] * scale))
-    ck = int(np.floor(query[2] * scale))
-    fx = query[0] - ci * voxel_m
-    fy = query[1] - cj * voxel_m
-    fz = query[2] - ck * voxel_m
+    qx, qy, qz = query[0], query[1], query[2]
+    ci, cj, ck = int(np.floor(qx * scale)), int(np.floor(qy * scale)), int(np.floor(qz * scale))
+    home = pack(ci, cj, ck)
+    for axis, inside in enumerate((qx - ci * voxel_m, qy - cj * voxel_m, qz - ck * voxel_m)):
+        gaps_2[axis, 0], gaps_2[axis, 1], gaps_2[axis, 2] = inside * inside, 0.0, (voxel_m - inside) ** 2
     worst = max_distance_2
     for s in range(27):
-        i, j, k = _STEPS[s, 0], _STEPS[s, 1], _STEPS[s, 2]
-        gx = 0.0 if i == 0 else (fx if i < 0 else voxel_m - fx)
-        gy = 0.0 if j == 0 else (fy if j < 0 else voxel_m - fy)
-        gz = 0.0 if k == 0 else (fz if k < 0 else voxel_m - fz)
-        if gx * gx + gy * gy + gz * gz >= worst:
+        if gaps_2[0, _STEPS[s, 0] + 1] + gaps_2[1, _STEPS[s, 1] + 1] + gaps_2[2, _STEPS[s, 2] + 1] >= worst:
             continue
-        key = pack(ci + i, cj + j, ck + k)
+        key = home + _KEY_STEPS[s]
         slot = slot_of(key, mask)
-        while table_keys[slot] != EMPTY and table_keys[slot] != key:
+        there = table_keys[slot]
+        while there != EMPTY and there != key:
             slot = (slot + 1) & mask
-        if table_keys[slot] == EMPTY:
+            there = table_keys[slot]
+        if there == EMPTY:
             continue
         block = table_blocks[slot]
+        some = points[block]
         for m in range(counts[block]):
-            dx = points[block, m, 0] - query[0]
-            dy = points[block, m, 1] - query[1]
-            dz = points[block, m, 2] - query[2]
+            x, y, z = some[m, 0], some[m, 1], some[m, 2]
+            dx, dy, dz = x - qx, y - qy, z - qz
             d2 = dx * dx + dy * dy + dz * dz
             if d2 >= worst:
                 continue
             place = found if found < wanted else wanted - 1
             while place > 0 and found_d2[place - 1] > d2:
                 found_d2[place] = found_d2[place - 1]
-                found_points[place] = found_points[place - 1]
+                found_points[place, 0] = found_points[place - 1, 0]  # by coordinate: a row at once takes twice as long
+                found_points[place, 1] = found_points[place - 1, 1]
+                found_points[place, 2] = found_points[place - 1, 2]
                 place -= 1
             found_d2[place] = d2
-            found_points[place, 0] = points[block, m, 0]
-            found_points[place, 1] = points[block, m, 1]
-            found_points[place, 2] = points[block, m, 2]
+            found_points[place, 0], found_points[place, 1], found_points[place, 2] = x, y, z
             if found < wanted:
                 found += 1
             if found == wanted:

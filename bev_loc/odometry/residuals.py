@@ -94,8 +94,7 @@ def _find_planes(
     """Planes (N, 4) and weights (N,) of points in one layer of the map; with `again` only of those that have none yet."""
     found_points = np.empty((neighbours, 3))
     found_d2 = np.empty(neighbours)
-    query = np.empty(3)
-    origin = np.empty(3)
+    query, origin, gaps_2 = np.empty(3), np.empty(3), np.empty((3, 3))
     for axis in range(3):
         origin[axis] = T[axis, 0] * origin_body[0] + T[axis, 1] * origin_body[1] + T[axis, 2] * origin_body[2] + T[axis, 3]
     for n in range(points_body.shape[0]):
@@ -105,7 +104,7 @@ def _find_planes(
         for axis in range(3):
             query[axis] = T[axis, 0] * x + T[axis, 1] * y + T[axis, 2] * z + T[axis, 3]
         found = nearest(
-            query, voxel_m, voxel_m**2, table_keys, table_blocks, counts, map_points, found_points, found_d2
+            query, voxel_m, voxel_m**2, table_keys, table_blocks, counts, map_points, found_points, found_d2, gaps_2
         )
         planes[n, :] = 0.0
         if (

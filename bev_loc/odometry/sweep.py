@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..clouds.deskew import deskew, deskew_by_table
+from ..clouds.deskew import deskew, deskew_by_table, placed
 from ..geometry import se3
 from .rings import Rays
 
@@ -37,7 +37,8 @@ def sweep_of(
     """
     if not len(offsets_s):
         return Sweep(points_body=points_body, shares=np.ones(len(points_body), np.float32), timed=False, rays=rays)
-    shares = ((offsets_s + np.float32(before_s)) / np.float32(interval_s)).astype(np.float32)
+    shares = offsets_s + np.float32(before_s)
+    shares /= np.float32(interval_s)
     return Sweep(points_body=points_body, shares=shares, timed=True, rays=rays)
 
 
@@ -46,8 +47,8 @@ class Course(Protocol):
 
     follow: float  # share of a change of the end pose's motion that the course follows
 
-    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 points as seen from the body at the end."""
+    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray, T_a_body: np.ndarray | None = None) -> np.ndarray:
+        """(N, 3) float32 points as seen from the body at the end, or in frame a if the body's pose in it is given."""
         ...
 
 
@@ -64,13 +65,13 @@ class ConstantTwist:
     motion: np.ndarray  # (6,) predicted tangent from the last pose to the end
     follow: float = 0.8
 
-    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 points as seen from the body at the end."""
+    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray, T_a_body: np.ndarray | None = None) -> np.ndarray:
+        """(N, 3) float32 points as seen from the body at the end, or in frame a if the body's pose in it is given."""
         if not sweep.timed:
-            return sweep.points_body
+            return sweep.points_body if T_a_body is None else se3.apply(T_a_body, sweep.points_body)
         seen = se3.log(se3.inverse(self.T_odom_last) @ T_odom_end)
         motion = self.motion + self.follow * (seen - self.motion)
-        return deskew(sweep.points_body, sweep.shares, motion, 1.0)
+        return deskew(sweep.points_body, sweep.shares, motion, 1.0, T_a_body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,8 +81,9 @@ class Measured:
     table: np.ndarray  # (K, 3, 4) float32 T_end_t at even shares from 0 to 1
     follow: float = 0.0
 
-    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 points as seen from the body at the end."""
+    def at_end(self, sweep: Sweep, T_odom_end: np.ndarray, T_a_body: np.ndarray | None = None) -> np.ndarray:
+        """(N, 3) float32 points as seen from the body at the end, or in frame a if the body's pose in it is given."""
         if not sweep.timed:
-            return sweep.points_body
-        return deskew_by_table(sweep.points_body, sweep.shares, self.table, 0.0, 1.0)
+            return sweep.points_body if T_a_body is None else se3.apply(T_a_body, sweep.points_body)
+        table = self.table if T_a_body is None else placed(T_a_body, self.table)
+        return deskew_by_table(sweep.points_body, sweep.shares, table, 0.0, 1.0)

@@ -12,21 +12,38 @@ def filled(points: np.ndarray, voxel_m: float = 1.0, radius_m: float = 100.0) ->
     return local_map
 
 
-def test_the_nearest_five_are_those_of_a_search_through_all_points() -> None:
-    rng = np.random.default_rng(0)
-    local_map = filled(rng.uniform(-12, 12, (20000, 3)).astype(np.float32))
+def check_nearest_five(local_map: LocalMap, queries: np.ndarray) -> None:
+    """Against a search through all points of the map."""
     tree = cKDTree(local_map.cloud())
-    found_points, found_d2 = np.empty((5, 3)), np.empty(5)
-    for query in rng.uniform(-11, 11, (300, 3)):
+    found_points, found_d2, room = np.empty((5, 3)), np.empty(5), np.empty((3, 3))
+    for query in queries:
         distances, _ = tree.query(query, 5)
         expected = distances[distances < 1.0]
         found = nearest(
             query, 1.0, 1.0, local_map.table_keys, local_map.table_blocks, local_map.counts, local_map.points,
-            found_points, found_d2,
+            found_points, found_d2, room,
         )  # fmt: skip
         assert found == len(expected)
         assert np.allclose(np.sqrt(found_d2[:found]), expected, atol=1e-5)
         assert np.allclose(np.linalg.norm(found_points[:found] - query, axis=1), expected, atol=1e-5)
+
+
+def test_the_nearest_five_are_those_of_a_search_through_all_points() -> None:
+    rng = np.random.default_rng(0)
+    local_map = filled(rng.uniform(-12, 12, (20000, 3)).astype(np.float32))
+    check_nearest_five(local_map, rng.uniform(-11, 11, (300, 3)))
+
+
+def test_they_are_still_after_forgetting_what_is_far_and_after_forgetting_everything() -> None:
+    rng = np.random.default_rng(4)
+    local_map = LocalMap(1.0, 20.0)
+    for x in np.arange(0.0, 60.0, 4.0):
+        local_map.add((rng.uniform(-15, 15, (4000, 3)) + [x, 0, 0]).astype(np.float32), np.array([x, 0.0, 0.0]))
+    check_nearest_five(local_map, rng.uniform(-10, 10, (200, 3)) + [56.0, 0, 0])
+    local_map.clear()
+    assert len(local_map) == len(local_map.cloud()) == 0
+    local_map.add(rng.uniform(-9, 9, (9000, 3)).astype(np.float32), np.zeros(3))
+    check_nearest_five(local_map, rng.uniform(-8, 8, (200, 3)))
 
 
 def test_a_voxel_keeps_few_points_and_they_are_spread() -> None:
