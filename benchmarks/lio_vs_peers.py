@@ -73,9 +73,8 @@ def _systems(text: str) -> list[str]:
     names = [name.strip() for name in text.split(";")] if text else [OURS, *PEERS]
     names = list(PEERS) if names == ["peers"] else names
     if missing := missing_peers():
-        print(f"{', '.join(missing)} not installed (pip install {' '.join(missing)}): ours alone")
-        gone = tuple({"kiss-icp": "KISS", "rko-lio": "RKO"}[package] for package in missing)
-        names = [name for name in names if not name.startswith(gone)]
+        print(f"{', '.join(missing)} not installed (pip install {' '.join(PEERS[name] for name in missing)})")
+        names = [name for name in names if name not in missing]
     return names
 
 

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -115,7 +116,7 @@ def _end_ns(scan: LidarScan) -> int:
 
 
 OURS = f"ours, BEV {OdometryConfig().bev}"  # as it is delivered
-PEERS = ("KISS-ICP", "RKO-LIO")
+PEERS = {"KISS-ICP": "kiss-icp", "RKO-LIO": "rko-lio"}  # and the package that each is
 SYSTEMS: dict[str, Callable[[Setup], System]] = {
     "ours, BEV off": lambda setup: Ours(setup, "off"),
     "ours, BEV auto": lambda setup: Ours(setup, "auto"),
@@ -126,20 +127,14 @@ SYSTEMS: dict[str, Callable[[Setup], System]] = {
 
 
 def missing_peers() -> list[str]:
-    """The packages to install before the peers can run."""
-    missing = []
-    for package in ("kiss-icp", "rko-lio"):
-        try:
-            version(package)
-        except PackageNotFoundError:
-            missing.append(package)
-    return missing
+    """The peers whose package is to be installed before they can run."""
+    return [name for name, package in PEERS.items() if find_spec(package.replace("-", "_")) is None]
 
 
 def edition(name: str) -> str:
     """What a kept run of this system must agree with: our sources, or the peer's version."""
     if not name.startswith("ours"):
-        return version("kiss-icp" if name == "KISS-ICP" else "rko-lio")
+        return version(PEERS[name])
     digest = hashlib.blake2b(f"{OdometryConfig()} {BevConfig()}".encode(), digest_size=8)
     for room in _ROOMS_OF_ODOMETRY:
         for path in sorted((Path(bev_loc.__file__).parent / room).rglob("*.py")):
