@@ -12,7 +12,7 @@ import numpy as np
 from ..clouds import voxels
 from ..config import OdometryConfig
 from ..geometry import se3
-from ..records import Dropped, ImuSample, LidarScan, Odometry, OdometryHealth
+from ..records import Dropped, ImuSample, LidarScan, Odometry
 from . import constant_velocity, start
 from .bev_matching import MapImage
 from .calibration import Known
@@ -27,6 +27,7 @@ from .local_map import LayeredMap
 from .mounting import WRONG, MountingCheck
 from .poses import Pose
 from .propagate import ImuNoise
+from .report import health, velocity_of_base
 from .rings import Rays, ring_spacing_rad
 from .sweep import Sweep, sweep_of
 from .update import BevHelp, Prediction, Registration, register
@@ -252,33 +253,14 @@ class Lio:
         self, scan: LidarScan, points_base: np.ndarray, result: Registration, reasons: tuple[str, ...]
     ) -> Odometry:
         """The result in the base frame."""
-        registered = result.pose_covariance if self._inertial.state is None else result.pose_covariance + self._scatter.covariance
+        state, registered = self._inertial.state, result.pose_covariance
+        if state is not None:
+            registered = registered + self._scatter.covariance
         return Odometry(
             stamp_ns=self._stamp_ns,
             T_odom_base=self._T_odom_base,
             covariance=self._drift.total(registered, fitted=result.matches >= _MIN_MATCHES),
             points_base=points_base,
-            v_odom_base=self._v_odom_base(),
-            health=OdometryHealth(
-                points_in=len(scan.points_lidar),
-                points_used=result.points,
-                matches=result.matches,
-                rmse_m=result.rmse_m,
-                iterations=result.iterations,
-                degenerate_directions=result.degenerate_directions,
-                bev_matches=result.bev_matches,
-                reasons=reasons,
-                imu=self._inertial.known.said(self._T_base_body),
-            ),
+            v_odom_base=velocity_of_base(self._T_odom_body, self._T_body_base, self._twist, state),
+            health=health(scan, result, reasons, self._inertial.known.said(self._T_base_body)),
         )
-
-    def _v_odom_base(self) -> np.ndarray:
-        """(3,) velocity of the base's origin in odom axes, m/s; zero while unknown."""
-        if self._twist is None:
-            return np.zeros(3)
-        state = self._inertial.state
-        R, lever_body = self._T_odom_body[:3, :3], self._T_body_base[:3, 3]
-        v_odom = R @ self._twist[3:]
-        if state is not None:
-            v_odom, lever_body = state.v_odom, lever_body - state.T_body_imu[:3, 3]
-        return v_odom + R @ np.cross(self._twist[:3], lever_body)

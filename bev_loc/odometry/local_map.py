@@ -38,7 +38,7 @@ class LocalMap:
         self.radius_m = radius_m
         self._spacing_2 = voxel_m**2 / POINTS_PER_VOXEL
         self._centre: np.ndarray | None = None
-        self._allocate(1 << 14)
+        self._allocate(1 << 12)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -50,8 +50,8 @@ class LocalMap:
         return int(self._used[0])
 
     def _allocate(self, voxels: int) -> None:
-        self.table_keys = np.full(4 * voxels, EMPTY)
-        self.table_blocks = np.zeros(4 * voxels, np.int32)
+        self.table_keys = np.full(2 * voxels, EMPTY)
+        self.table_blocks = np.zeros(2 * voxels, np.int32)
         self._keys = np.zeros(voxels, np.int64)
         self.counts = np.zeros(voxels, np.int32)
         self.points = np.zeros((voxels, POINTS_PER_VOXEL, 3), np.float32)
