@@ -5,6 +5,7 @@ from numba import njit
 
 _BESIDE = 2.0  # deviations of the neighbours' spread that a point may lie beside them
 _PLANE_TOLERANCE_M = 0.1  # all neighbours lie this near to their plane
+_CURVED, _POINT_M = 0.2, 0.03  # a usual curvature (1/m), and a point's noise
 
 
 @njit(cache=True)
@@ -102,6 +103,32 @@ def spare(points, plane):
         v = vx * points[m, 0] + vy * points[m, 1] + vz * points[m, 2] - cv
         most = max(most, vv * u * u - 2.0 * uv * u * v + uu * v * v)
     return max(1.0 - (1.0 + most / (uu * vv - uv * uv)) / count, 1e-6)
+
+
+@njit(cache=True)
+def bow(points, plane, query):
+    """How far a surface through (K, 3) points bends away from their plane, along its normal, at the query, in metres.
+
+    The neighbours of a point in a vault lie around it, and their plane cuts off what is between them: every point
+    seems to be outside, most where the map is sparse, which is ahead. So each scan was tilted down a little
+    against the last. Heights over the plane are regressed on squared distances, with a prior of little curvature.
+    """
+    count = points.shape[0]
+    cx, cy, cz = 0.0, 0.0, 0.0
+    for m in range(count):
+        cx += points[m, 0] / count
+        cy += points[m, 1] / count
+        cz += points[m, 2] / count
+    mean, square, product = 0.0, 0.0, 0.0
+    for m in range(count):
+        dx, dy, dz = points[m, 0] - cx, points[m, 1] - cy, points[m, 2] - cz
+        distance_2 = dx * dx + dy * dy + dz * dz
+        mean += distance_2 / count
+        square += distance_2 * distance_2
+        product += distance_2 * (plane[0] * dx + plane[1] * dy + plane[2] * dz)
+    dx, dy, dz = query[0] - cx, query[1] - cy, query[2] - cz
+    half_curvature = product / (square - count * mean * mean + (2.0 * _POINT_M / _CURVED) ** 2)
+    return half_curvature * (dx * dx + dy * dy + dz * dz - mean)
 
 
 @njit(cache=True)

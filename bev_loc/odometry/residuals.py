@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from .local_map import LocalMap, nearest
-from .planes import fit_plane, seen_as_line, spans, spare
+from .planes import bow, fit_plane, seen_as_line, spans, spare
 from .rings import Rays
 
 # Neighbours of a plane (5 as in FAST-LIO2, Xu et al. 2022, section V-B), and how wide they must spread, in voxels.
@@ -14,6 +14,7 @@ _LAYERS = ((5, 0.07), (10, 0.15))
 _LINE_SHARE = 0.06  # of the angle between two rings that the neighbours spread each way, as seen from the lidar
 _LINE_RAD = 5.5e-4  # and at least this angle, for a wary search
 _ROUGH = 0.1  # squared roughness of surfaces over that of residuals: planes that lean on one point weigh less by it
+_BENT_M = 0.02  # by which a wide plane's surface bends away from it, from which on it counts for less
 _ACROSS = 0.3  # cosine between a normal and a direction up to which it may be noise
 _RANGE_GATE = 9.0  # residual kept if 1 - 0.9 |d| / sqrt(range) > 0.9, so |d| < sqrt(range) / 9
 
@@ -114,9 +115,16 @@ def _find_planes(
             or (angle_2 > 0.0 and seen_as_line(found_points, origin, query, angle_2))
         ):
             planes[n, :] = 0.0
-        elif rough > 0.0:
+            continue
+        weight = 1.0
+        if again:
+            bent = bow(found_points, planes[n], query)
+            planes[n, 3] -= bent
+            weight = 1.0 / (1.0 + (bent / _BENT_M) ** 2)
+        if rough > 0.0:
             left = spare(found_points, planes[n])
-            weights[n] = left / (left + rough * (1.0 - left))
+            weight *= left / (left + rough * (1.0 - left))
+        weights[n] = weight
 
 
 @njit(cache=True)

@@ -5,7 +5,7 @@ import pytest
 
 from bev_loc.geometry import se3
 from bev_loc.odometry.local_map import LayeredMap, LocalMap
-from bev_loc.odometry.planes import fit_plane, spans, spare
+from bev_loc.odometry.planes import bow, fit_plane, spans, spare
 from bev_loc.odometry.residuals import PlaneMatches
 
 
@@ -105,6 +105,31 @@ def test_a_plane_that_hangs_on_one_point_has_nothing_to_check_it_and_a_spread_on
     leverages = np.diag(design @ np.linalg.pinv(design))
     assert spare(np.append(ring, [[0.1, 0.4, 0.0]], axis=0), plane) < 0.01
     assert np.isclose(spare(spread, plane), 1.0 - leverages.max())
+
+
+def test_a_vault_is_found_above_the_plane_of_its_points_and_flat_ground_on_it() -> None:
+    rng = np.random.default_rng(3)
+
+    def gaps_m(radius_m: float) -> tuple[np.ndarray, np.ndarray]:
+        """How far the surface lies from the planes of ten noisy points around, and from their bows."""
+        found = []
+        for _ in range(300):
+            x, y = rng.uniform(-1.0, 1.0, (2, 10))
+            z = np.zeros(10) if np.isinf(radius_m) else np.sqrt(radius_m**2 - y**2) - radius_m
+            around = np.stack([x, y, z + rng.normal(0, 0.02, 10)], 1)
+            plane, query = np.zeros(4), np.zeros(3)
+            if fit_plane(around[np.argsort((around**2).sum(1))], plane):
+                plane *= np.sign(plane[2])
+                gap = plane[:3] @ query + plane[3]
+                found.append((gap, gap - bow(around, plane, query)))
+        return tuple(np.array(found).T)
+
+    plain, bowed = gaps_m(5.0)
+    assert plain.mean() > 0.02  # a point in the middle looks as if it were outside
+    assert abs(bowed.mean()) < 0.5 * plain.mean()
+    flat, flat_bowed = gaps_m(np.inf)
+    assert abs(flat_bowed.mean()) < 0.002
+    assert flat_bowed.std() < 1.4 * flat.std()
 
 
 def test_one_point_of_a_guard_rail_above_a_ring_weighs_little_for_a_wary_search_and_three_weigh() -> None:
