@@ -17,6 +17,7 @@ from .errors import BevLocError, ConfigError, MapError
 from .history import History
 from .maps.contents import MapBundle, check
 from .odometry.lio import Lio
+from .odometry.map_fit import RESTARTED
 from .place.describe import make_describer
 from .records import Candidate, Closure, Dropped, ImuSample, Keyframe, LidarScan, Odometry, State, Step
 from .searching import Search
@@ -26,7 +27,6 @@ from .tracking import MISFIT
 from .verify.verifier import Verifier
 
 _WATCH_S, _DOUBT_S = 1.0, 0.2  # between two looks at the map while the vehicle is where it thinks, and while that is in doubt
-RESTARTED = "local map restarted"  # the odometry's reason: nobody knows what happened in between
 
 
 class Localizer:

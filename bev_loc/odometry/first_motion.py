@@ -35,11 +35,12 @@ class FirstScan:
     """The first scan, kept until its motion is known; the local map holds nothing else."""
 
     def __init__(
-        self, whole: Sweep, to_map: np.ndarray, duration_s: float, local_map: LayeredMap, *, levelled: Levelled, T_base_body: np.ndarray
-    ) -> None:
-        """to_map: (M,) indices of the points that are mapped."""
+        self, whole: Sweep, to_map: np.ndarray, duration_s: float, local_map: LayeredMap, *, levelled: Levelled,
+        T_base_body: np.ndarray, t_odom_base: np.ndarray,
+    ) -> None:  # fmt: skip
+        """to_map: (M,) indices of the points that are mapped; t_odom_base: (3,) where the base is, the origin at the start."""
         self.levelled, self._T_base_body = levelled, T_base_body
-        self.T_odom_body = se3.from_parts(levelled.R_odom_base, np.zeros(3)) @ T_base_body  # the base begins at the origin
+        self.T_odom_body = se3.from_parts(levelled.R_odom_base, t_odom_base) @ T_base_body
         self.reasons: tuple[str, ...] = ()  # what the second scan did not tell
         self._sweep, self._duration_s = whole.subset(to_map), duration_s
         self._interval_s = duration_s  # to the end of the second scan, once it is there

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..clouds import voxels
 from ..config import OdometryConfig
-from ..geometry import se3
+from ..geometry import se3, so3
 from ..records import Dropped, ImuSample, LidarScan, Odometry
 from . import constant_velocity, start
 from .bev_matching import MapImage
@@ -24,6 +24,7 @@ from .imu_trust import CONTRADICTED, ImuTrust, contradicts, improbable
 from .inertial_model import InertialModel
 from .intake import Intake, take_in
 from .local_map import LayeredMap
+from .map_fit import RESTARTED, MapFit
 from .mounting import WRONG, MountingCheck
 from .poses import Pose
 from .propagate import ImuNoise
@@ -32,11 +33,8 @@ from .rings import Rays, ring_spacing_rad
 from .sweep import Sweep, sweep_of
 from .update import BevHelp, Prediction, Registration, register
 
-_MIN_MATCHES = 30
-_RESTART_AFTER = 10  # scans in a row without a fit
 _SCANS_MISSING = 3.0  # times the usual interval, from which on it is said
 _USUAL_OF = 10  # intervals
-_FIT_DROP = 0.7  # of the share of points that match, from one scan to the next
 
 
 class Lio:
@@ -71,8 +69,7 @@ class Lio:
         self._first_scan: FirstScan | None = None  # until the second tells how it moved
         self._intervals_s: deque[float] = deque(maxlen=_USUAL_OF)  # between the last scans
         self._spikes = 0  # of the gyro, said
-        self._misfits = 0
-        self._match_share = 0.0  # of the points registered last
+        self._fit = MapFit()
         self._levelled: start.Levelled | None = None  # None: no scan yet
 
     def on_imu(self, sample: ImuSample) -> None:
@@ -106,17 +103,24 @@ class Lio:
 
     def _first(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """The start: level, the base at the origin, known exactly by definition."""
+        points_base = se3.apply(self._T_base_body, intake.cloud.points_body)
+        levelled = self._level(points_base[intake.to_map], intake.stamp_ns, self._initial_rpy)
+        self._begin_map(intake, points_base, levelled, np.zeros(3))
+        return points_base, Registration.given(self._T_odom_body), ()
+
+    def _level(self, points_base: np.ndarray, stamp_ns: int, rpy: tuple[float, ...] = ()) -> start.Levelled:
+        return start.level(points_base, self._imu.rest(stamp_ns), self._T_base_body[:3, :3], rpy)
+
+    def _begin_map(self, intake: Intake, points_base: np.ndarray, levelled: start.Levelled, t_odom_base: np.ndarray) -> None:
+        """A local map of one scan (N, 3), not deskewed: the next one tells how it had moved."""
         cloud, to_map = intake.cloud, intake.to_map
         sweep = sweep_of(cloud.points_body, cloud.offsets_s, 0.0, max(intake.end_s, 1e-9), self._rays)
-        points_base = se3.apply(self._T_base_body, cloud.points_body)
-        resting = self._imu.rest(intake.stamp_ns)
-        self._levelled = start.level(points_base[to_map], resting, self._T_base_body[:3, :3], self._initial_rpy)
+        self._levelled = levelled
         self._first_scan = FirstScan(
-            sweep, to_map, intake.end_s, self._map, levelled=self._levelled, T_base_body=self._T_base_body
+            sweep, to_map, intake.end_s, self._map, levelled=levelled, T_base_body=self._T_base_body, t_odom_base=t_odom_base
         )
         self._T_odom_body = self._first_scan.T_odom_body
         self._insert(points_base[to_map])
-        return points_base, Registration.given(self._T_odom_body), ()
 
     def _follow(self, intake: Intake) -> tuple[np.ndarray, Registration, tuple[str, ...]]:
         """Predict, register, move on: the deskewed points, the registration, and what was wrong."""
@@ -147,14 +151,19 @@ class Lio:
         if prediction.inertial and self._doubtful(result):
             without = replace(self._predict(stamp_ns, with_imu=False), wary=True)  # a fair comparison
             other = self._register(sweep, thin, without)
-            if contradicts(result, other):
+            if contradicts(result, other) and not self._fit.is_elsewhere(other):  # else it is no fault of the IMU
                 self._inertial.stop()
                 self._mounting.forget_poses()
                 self._trust.lose()
                 prediction, result = without, other
         points_base = prediction.course.at_end(sweep, result.T_odom_body, self._T_base_body)
+        if missing and prediction.inertial and not (self._inertial.missing_s or improbable(result)):
+            self._fit.forget()  # the IMU told the way: what is seen there may well be new
         reasons += self._settle(result, prediction, stamp_ns)
-        if not self._misfits:
+        if self._fit.hopeless:
+            self._begin_anew(intake)
+            reasons += (RESTARTED,)
+        elif self._fit.fitted:
             self._insert(points_base[to_map])
             if self._map_image is not None:
                 self._map_image.add(se3.apply(self._T_odom_base, points_base), self._T_odom_body[:3, 3])
@@ -172,7 +181,7 @@ class Lio:
 
     def _doubtful(self, result: Registration) -> bool:
         """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
-        return improbable(result) or result.matches < _FIT_DROP * self._match_share * result.points
+        return improbable(result) or self._fit.dropped(result)
 
     def _register(self, whole: Sweep, thin: np.ndarray, prediction: Prediction) -> Registration:
         """Register a thinned scan; the second one also tells how the first had moved."""
@@ -198,38 +207,44 @@ class Lio:
             self._drift.begin(np.linalg.norm(T_last_now[:3, 3]) / prediction.interval_s)
         self._drift.move(T_last_now, result.planes, is_open=result.degenerate_directions > 0)
         self._T_odom_body = result.T_odom_body
-        reasons: tuple[str, ...] = ()
-        if result.matches < _MIN_MATCHES:
-            self._misfits += 1
-            reasons += ("coasting: too few plane matches",)
-        else:
-            self._misfits = 0
-            self._match_share = result.matches / result.points
+        reasons = self._fit.take(result)
+        fitted = self._fit.fitted
+        if fitted:
             self._twist = se3.log(T_last_now) / prediction.interval_s
         if prediction.inertial:
             self._inertial.take(result)
-            if not (self._misfits or self._inertial.missing_s):
+            if fitted and not self._inertial.missing_s:
                 self._scatter.add(result.error[:6])
             if self._inertial.missing_s > 0.5 * prediction.interval_s:
                 reasons += ("no imu samples",)
-            if not self._misfits:
+            if fitted:
                 pose = Pose(stamp_ns=stamp_ns, T_odom_body=result.T_odom_body)
                 self._mounting.add(pose, self._imu, self._inertial.state.gravity_odom)
-            if self._misfits or reasons or result.degenerate_directions:  # then poses tell no speed
+            if reasons or result.degenerate_directions:  # then poses tell no speed
                 self._mounting.forget_poses()
             if self._mounting.wrong():
                 reasons += (WRONG,)
-        elif not self._misfits:
+        elif fitted:
             reasons += self._take_imu_back(stamp_ns, result)
-        if self._misfits >= _RESTART_AFTER:
-            self._map.clear()
-            if self._map_image is not None:
-                self._map_image.forget()
-            self._inertial.stop()
-            self._twist, self._misfits = None, 0
-            self._drift.restart()
-            reasons += ("local map restarted",)
         return reasons
+
+    def _begin_anew(self, intake: Intake) -> None:
+        """Another local map, where coasting led; how fast the vehicle is, and how it lies, is asked as at the start."""
+        points_base, T_odom_base = se3.apply(self._T_base_body, intake.cloud.points_body), self._T_odom_base
+        R_odom_base = T_odom_base[:3, :3]
+        levelled = replace(self._levelled, R_odom_base=R_odom_base, by_rest=False, R_odom_ground=None)
+        if not self._inertial.started:  # else its gyro knows better
+            found = self._level(points_base[intake.to_map], intake.stamp_ns)
+            R_heading = R_odom_base @ so3.level(R_odom_base).T
+            levelled = replace(levelled, R_odom_base=R_heading @ found.R_odom_base, told=True) if found.told else levelled
+        self._map.clear()
+        if self._map_image is not None:
+            self._map_image.forget()
+        self._inertial.stop()
+        self._twist = None
+        self._fit.forget()
+        self._drift.restart()
+        self._begin_map(intake, points_base, levelled, T_odom_base[:3, 3])
 
     def _take_imu_back(self, stamp_ns: int, result: Registration) -> tuple[str, ...]:
         """Start the filter as soon as the IMU is believed and tells enough; that it contradicted is said until then."""
@@ -239,7 +254,8 @@ class Lio:
             level_and_open = self._levelled.told and result.degenerate_directions > 0
             self._inertial.try_start(stamp_ns, result.T_odom_body, level_and_open=level_and_open)
         if self._inertial.started:
-            self._trust.contradicted, self._match_share = False, 0.0  # scans are searched more warily from now on
+            self._trust.contradicted = False
+            self._fit.forget()  # scans are searched more warily from now on
         return (CONTRADICTED,) if self._trust.contradicted else ()
 
     @property
@@ -259,7 +275,7 @@ class Lio:
         return Odometry(
             stamp_ns=self._stamp_ns,
             T_odom_base=self._T_odom_base,
-            covariance=self._drift.total(registered, fitted=result.matches >= _MIN_MATCHES),
+            covariance=self._drift.total(registered, fitted=self._fit.fitted),
             points_base=points_base,
             v_odom_base=velocity_of_base(self._T_odom_body, self._T_body_base, self._twist, state),
             health=health(scan, result, reasons, self._inertial.known.said(self._T_base_body)),
