@@ -13,16 +13,22 @@ def register(subjects: argparse._SubParsersAction) -> None:
         "place",
         help="the place descriptor, from BEV images of a drive with poses",
         description="Learns from the first --frames images and from simulated worlds: the projections of 'spectral', the "
-        "default, in two minutes; for 'fused' and 'rein' first the equivariant network, which is exported. Everything lies "
-        "in --out; the same call again goes on where it stopped.",
+        "default, in two minutes; for 'fused' and 'rein' first the equivariant network, which is exported; or, for "
+        "'bevplace', the paper's REIN, a matter for GPUs: 'torchrun --nproc-per-node N -m bev_loc train place ...' uses several. "
+        "Everything lies in --out; the same call again goes on where it stopped.",
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="PNGs of 0.4 m per pixel, in the order of the poses")
     parser.add_argument("--poses", type=Path, required=True, metavar="FILE", help="3 x 4 rows, LiDAR frame")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--descriptor", choices=("spectral", "fused"), default="fused", help="what to learn; fused is everything")
+    parser.add_argument(
+        "--descriptor", choices=("spectral", "fused", "bevplace"), default="fused",
+        help="what to learn; fused is everything that is shipped, bevplace makes rein.pth for place.checkpoint",
+    )  # fmt: skip
     parser.add_argument("--frames", type=int, default=3000, metavar="N")
-    parser.add_argument("--worlds", type=int, default=3, metavar="N", help="simulated ones beside the images, 0 to 3")
+    parser.add_argument("--worlds", type=int, default=3, metavar="N", help="simulated ones beside the images, 0 to 15")
     parser.add_argument("--steps", type=int, default=500, metavar="N")
+    parser.add_argument("--peak-rate", type=float, default=4e-3, metavar="R", help="the highest learning rate; 1e-3 for bevplace")
+    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="stop after so many; the same call goes on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
@@ -40,9 +46,13 @@ def _train(arguments: argparse.Namespace) -> int:
         raise DependencyError(f"training needs {error.name}: pip install 'bev_loc[train]'") from None
     options = PlaceOptions(
         images=arguments.images, poses=arguments.poses, out=arguments.out, frames=arguments.frames,
-        worlds=arguments.worlds, threads=arguments.threads, network=arguments.descriptor == "fused",
-        training=PlaceTraining(steps=arguments.steps, seed=arguments.seed, device=arguments.device),
+        worlds=arguments.worlds, threads=arguments.threads, descriptor=arguments.descriptor,
+        training=PlaceTraining(
+            steps=arguments.steps, seed=arguments.seed, device=arguments.device, peak_rate=arguments.peak_rate,
+            most_s=60.0 * arguments.minutes,
+        ),
     )  # fmt: skip
     files = run(options, lambda text: print(text, file=sys.stderr, flush=True))
-    print_result({"files": files}, arguments.json, "wrote " + " and ".join(str(file) for file in files))
+    wrote = "wrote " + " and ".join(str(file) for file in files) if files else "stopped before its end; the same call goes on"
+    print_result({"files": files}, arguments.json, wrote)
     return 0

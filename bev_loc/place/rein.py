@@ -42,7 +42,7 @@ class _Basic(nn.Module):
 
 
 class _Rem(nn.Module):
-    """The rotation-equivariant module: encode eight turned images, turn the features back, take the maximum."""
+    """The rotation-equivariant module: encode eight turned images at once, turn the features back, take the maximum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,12 +52,11 @@ class _Rem(nn.Module):
         self.encoder = nn.Sequential(*stem, first, second)
 
     def forward(self, images: Tensor) -> Tensor:
-        best = None
-        for n in range(TURNS):
-            angle = 2.0 * np.pi * n / TURNS
-            back = _turned(self.encoder(_turned(images, angle)), -angle)
-            best = back if best is None else torch.maximum(best, back)
-        return best
+        """(N, 1, S, S) -> (N, 128, S / 8, S / 8)."""
+        angles = [2.0 * np.pi * n / TURNS for n in range(TURNS)]
+        turned = torch.cat([_turned(images, angle) for angle in angles])
+        encoded = self.encoder(turned.expand(-1, 3, -1, -1)).chunk(TURNS)  # the trunk is one for colour pictures
+        return torch.stack([_turned(maps, -angle) for maps, angle in zip(encoded, angles)]).amax(0)
 
 
 class _NetVlad(nn.Module):
@@ -82,16 +81,27 @@ class Rein(nn.Module):
         super().__init__()
         self.rem, self.pooling = _Rem(), _NetVlad()
 
+    def pictures(self, counts: Tensor) -> Tensor:
+        """(N, 1, S, S) counts -> as the network takes them: each image over its own maximum."""
+        return counts * (255.0 / GREY_LEVELS) / counts.amax((1, 2, 3), keepdim=True).clamp(min=1.0)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 1, S, S) in 0..1 -> (N, 128, S / 4, S / 4) of unit length per pixel."""
+        side = [images.shape[2] // 4, images.shape[3] // 4]
+        features = functional.interpolate(self.rem(images), side, mode="bilinear", align_corners=True)
+        return functional.normalize(features, dim=1)
+
+    def parts(self, features: Tensor, images: Tensor) -> Tensor:
+        """(N, 128, P, Q) -> (N, 1, 8192): one part, of unit length."""
+        return self.pooling(features)[:, None]
+
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, S, S) in 0..1 -> (N, 8192) of unit length."""
-        features = self.rem(images.expand(-1, 3, -1, -1))
-        side = [images.shape[2] // 4, images.shape[3] // 4]
-        features = functional.interpolate(features, side, mode="bilinear", align_corners=True)
-        return self.pooling(functional.normalize(features, dim=1))
+        return self.pooling(self.features(images))
 
     def local_features(self, images: Tensor, pixels_rc: Tensor) -> Tensor:
         """(P, 128) of unit length at (P, 2) rows and columns of one image (1, 1, S, S): never a full-size map."""
-        features = self.rem(images.expand(-1, 3, -1, -1))
+        features = self.rem(images)
         last = torch.tensor([images.shape[3] - 1, images.shape[2] - 1])
         grid = (2.0 * pixels_rc.flip(1) / last - 1.0)[None, None].to(features)
         sampled = functional.grid_sample(features, grid, mode="bilinear", align_corners=True)
@@ -101,7 +111,7 @@ class Rein(nn.Module):
 def _turned(maps: Tensor, angle_rad: float) -> Tensor:
     """Counter-clockwise about the middle; bicubic, zeros from outside."""
     cosine, sine = float(np.cos(angle_rad)), float(np.sin(angle_rad))
-    theta = torch.tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]], device=maps.device, dtype=maps.dtype)
+    theta = torch.tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]], device=maps.device)  # float32 in mixed precision too
     grid = functional.affine_grid(theta.expand(len(maps), 2, 3), list(maps.shape), align_corners=True)
     return functional.grid_sample(maps, grid, mode="bicubic", padding_mode="zeros", align_corners=True)
 
@@ -138,9 +148,8 @@ class UpstreamRein:
 
     def describe(self, image: BevImage) -> np.ndarray:
         """(8192,) float32 of unit length; zeros for an empty image."""
-        most = int(image.counts.max(initial=0))
-        if not most:
+        if not image.counts.any():
             return np.zeros(self.dimension, np.float32)
-        grey = np.float32(255.0 / most / GREY_LEVELS) * image.counts.astype(np.float32)
+        counts = torch.from_numpy(image.counts.astype(np.float32))[None, None]
         with torch.inference_mode():
-            return self._network(torch.from_numpy(grey)[None, None])[0].numpy()
+            return self._network(self._network.pictures(counts))[0].numpy()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .rein_groups import ORIENTATIONS, FieldNorm, GroupBlock, GroupConv
+from .structure import MOST_COUNT
 
 SIDE_PX = 129  # rows and columns of the input: 25.6 m around the sensor
 CELL_M = 0.4
@@ -42,9 +43,17 @@ class CyclicRein(nn.Module):
         x = x.reshape(count, channels // ORIENTATIONS, ORIENTATIONS, height, width).amax(2)
         return functional.normalize(x, dim=1)
 
+    def pictures(self, counts: Tensor) -> Tensor:
+        """(N, 1, 129, 129) counts -> as the network takes them, in 0..1."""
+        return (counts / MOST_COUNT).clamp(max=1.0)
+
+    def parts(self, features: Tensor, images: Tensor) -> Tensor:
+        """Features and the images that they are of -> (N, rings, clusters * channels)."""
+        return self.pooling(features, images)
+
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 129, 129) structure in 0..1 -> (N, rings, clusters * channels)."""
-        return self.pooling(self.features(images), images)
+        return self.parts(self.features(images), images)
 
 
 class RingVlad(nn.Module):

@@ -1,4 +1,4 @@
-"""Training of the shipped place descriptor: data in one file, network, export, projections. Each stage writes one file."""
+"""Training of place descriptors: data in one file, network, export, projections. Each stage writes one file."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,12 @@ import torch
 from ..errors import OutputError
 from ..place import spectral
 from ..place.learned import SPECTRAL_PARTS
+from ..place.rein import Rein
 from ..place.rein_cyclic import CyclicRein
 from ..place.ring_network import open_network, rings
-from . import place_data, place_projection
+from . import crew, place_data, place_projection
 from .place_batches import PlaceBatches
+from .place_clusters import initialise
 from .place_data import PlaceData
 from .place_export import export
 from .place_loop import PlaceTraining, train
@@ -37,31 +39,55 @@ class PlaceOptions:
     frames: int  # the first so many
     worlds: int  # simulated ones beside them
     threads: int
-    network: bool  # else only the spectral parts, which take two minutes
+    descriptor: str  # spectral, which takes two minutes; fused, with the equivariant REIN; bevplace, the paper's REIN
     training: PlaceTraining
 
 
 def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
     """Writes and returns the files of weights; a run that was cut short goes on where it stopped.
 
-    OutputError when the folder has the stages of a run with other options.
+    None yet when it stopped because its time was over. OutputError when the folder has the stages of a run with other
+    options.
     """
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    _same_as_begun(options)
+    all_of_us = crew.join(options.training.device)
     packed, model, projection = (options.out / name for name in ("training_set.npz", "rein_cyclic.onnx", "projection.npz"))
-    if not packed.exists():
-        place_data.gather(options.images, options.poses, options.frames, options.worlds, say).save(packed)
-        say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
+    if all_of_us.first:
+        _same_as_begun(options)
+        if not packed.exists():
+            place_data.gather(options.images, options.poses, options.frames, options.worlds, say).save(packed)
+            say(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
+    all_of_us.wait()
     data = place_data.load(packed)
-    if options.network and not model.exists():
+    if options.descriptor == "bevplace":
+        return _published(data, options, all_of_us, say)
+    if options.descriptor == "fused" and not model.exists():
         torch.manual_seed(options.training.seed)
         network = CyclicRein()
-        train(network, PlaceBatches(data), options.training, options.out / "rein_cyclic.pt", say)
-        export(network, model)
+        if not train(network, PlaceBatches(data), options.training, options.out / "rein_cyclic.pt", say, all_of_us):
+            return []
+        if all_of_us.first:
+            export(network, model)
+    if not all_of_us.first:
+        return []
     say("learning the projections")
-    np.savez(projection, **project(data, model if options.network else None, options.training.seed))
-    return [model, projection] if options.network else [projection]
+    np.savez(projection, **project(data, model if options.descriptor == "fused" else None, options.training.seed))
+    return [model, projection] if options.descriptor == "fused" else [projection]
+
+
+def _published(data: PlaceData, options: PlaceOptions, all_of_us: crew.Crew, say: Callable[[str], None]) -> list[Path]:
+    """The paper's REIN, as a checkpoint with upstream's names."""
+    begun, weights = options.out / "rein.pt", options.out / "rein.pth"
+    torch.manual_seed(options.training.seed)
+    network, batches = Rein(), PlaceBatches(data)
+    if not begun.exists():
+        initialise(network, batches, options.training.seed, options.training.device)
+    done = train(network, batches, options.training, begun, say, all_of_us)
+    if not done or not all_of_us.first:
+        return []
+    torch.save({"state_dict": {name: value.cpu().contiguous() for name, value in network.state_dict().items()}}, weights)
+    return [weights]
 
 
 def _same_as_begun(options: PlaceOptions) -> None:

@@ -129,7 +129,7 @@ def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_fil
     def learned(name: str, frames: int = 10) -> bytes:
         options = PlaceOptions(
             images=tmp_path / "imgs", poses=tmp_path / "pose.txt", out=tmp_path / name, frames=frames, worlds=0, threads=1,
-            network=False, training=PlaceTraining(),
+            descriptor="spectral", training=PlaceTraining(),
         )  # fmt: skip
         [file] = run(options, lambda text: None)
         return file.read_bytes()
