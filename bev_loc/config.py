@@ -139,10 +139,10 @@ class PlaceConfig:
 
     descriptor: str = tunable(
         "spectral",
-        "how a BEV image is described; spectral, rein and fused have learned weights, for cells of 0.4 m; bevplace reads upstream's",
+        "how a BEV image is described; spectral, rein and fused have learned weights, for cells of 0.4 m; bevplace is the paper's REIN",
         choices=("fourier_mellin", "spectral", "rein", "fused", "bevplace"),
     )
-    checkpoint: str = tunable("", "file of a BEVPlace++ checkpoint, for descriptor bevplace")
+    checkpoint: str = tunable("", "file of a BEVPlace++ checkpoint, for descriptor bevplace; empty: weights of our training")
     candidates: int = tunable(
         8, "nearest keyframes that are verified", minimum=1, maximum=100, live=True
     )

@@ -50,7 +50,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--descriptor", choices=DESCRIPTORS, default=SHIPPED, help="default: %(default)s"
     )
-    parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace")
+    parser.add_argument("--checkpoint", default="", metavar="FILE", help="of BEVPlace++, for --descriptor bevplace; else the shipped one")
     parser.add_argument("--no-rerank", action="store_true", help="the nearest descriptor is the answer")
     parser.add_argument(
         "--candidates", type=positive, default=CANDIDATES, metavar="N", help="re-ranked ones; default: %(default)s"

@@ -10,6 +10,7 @@ from ..errors import DependencyError
 from ..records import BevImage
 from .fourier_mellin import FourierMellin
 from .learned import Learned
+from .projection import PUBLISHED
 
 
 class Describer(Protocol):
@@ -29,7 +30,7 @@ def make_describer(place: PlaceConfig, bev: BevConfig) -> Describer:
         case "fourier_mellin":
             return FourierMellin(bev)
         case "bevplace":
-            return _upstream(Path(place.checkpoint))
+            return _upstream(Path(place.checkpoint) if place.checkpoint else PUBLISHED)
     return Learned(place.descriptor, bev)
 
 

@@ -12,7 +12,7 @@ from . import projection, spectral
 from .ring_network import open_network, rings
 
 SPECTRAL_PARTS = ("whole", "inner", "presence")  # of spectral.PARTS
-BESIDE_RINGS = (112, 80, 80)  # numbers of each spectral part in "fused": 511 in all
+BESIDE_EACH_OTHER = 85  # numbers of each part in "fused": 510 in all, like three parts alone
 
 
 class Learned:
@@ -29,9 +29,11 @@ class Learned:
         weights = projection.shipped()
         ring_parts = [name for name in weights if name not in SPECTRAL_PARTS]
         self._spectral = [weights[name] for name in SPECTRAL_PARTS] if kind != "rein" else []
-        if kind == "fused":
-            self._spectral = [part.first(count) for part, count in zip(self._spectral, BESIDE_RINGS)]
         self._rings = [weights[name] for name in ring_parts] if kind != "spectral" else []
+        if kind == "fused":
+            self._spectral, self._rings = (
+                [part.first(BESIDE_EACH_OTHER) for part in parts] for parts in (self._spectral, self._rings)
+            )
         files = (network,) if self._rings else ()
         self.name = f"{kind}-{projection.weights_hash((*self._spectral, *self._rings), *files)}"
         self.dimension = sum(part.basis.shape[1] for part in (*self._spectral, *self._rings))

@@ -12,6 +12,7 @@ from ..errors import ConfigError
 
 WEIGHTS = Path(__file__).parent / "weights"
 PROJECTION, NETWORK = WEIGHTS / "projection.npz", WEIGHTS / "rein_cyclic.onnx"
+PUBLISHED = WEIGHTS / "rein.pth"  # the paper's network, trained here, with upstream's names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,6 +1,6 @@
 """REIN as BEVPlace++ publishes it (arXiv 2408.01841): a ResNet-34 trunk on eight turned images, and NetVLAD.
 
-For comparison and for upstream's checkpoints; it needs torch and costs twenty times the equivariant network.
+For comparison and for upstream's checkpoints; it needs torch and costs eighty times the default descriptor.
 """
 
 import pickle
@@ -119,7 +119,7 @@ def _turned(maps: Tensor, angle_rad: float) -> Tensor:
 def load_upstream(path: Path) -> Rein:
     """The network with the weights of an upstream checkpoint; ConfigError when the file is none."""
     if not path.is_file():
-        raise ConfigError(f"place.checkpoint: {path or 'empty'} is no file; name a BEVPlace++ checkpoint")
+        raise ConfigError(f"place.checkpoint: {path} is no file; name a BEVPlace++ checkpoint")
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):  # upstream stores its recall beside the weights
             saved = torch.load(path, map_location="cpu", weights_only=True)

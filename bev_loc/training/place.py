@@ -1,7 +1,7 @@
 """Training of place descriptors: data in one file, network, export, projections. Each stage writes one file."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,23 +10,29 @@ import numpy as np
 import torch
 
 from ..errors import OutputError
+from ..evaluation.bev_folder import to_image
 from ..place import spectral
 from ..place.learned import SPECTRAL_PARTS
 from ..place.rein import Rein
 from ..place.rein_cyclic import CyclicRein
-from ..place.ring_network import open_network, rings
+from ..place.ring_network import network_input, open_network, rings
 from . import crew, place_data, place_projection
+from .export_int8 import quantise
 from .place_batches import PlaceBatches
 from .place_clusters import initialise
 from .place_data import PlaceData
 from .place_export import export
 from .place_loop import PlaceTraining, train
 
+STEPS = {"spectral": 0, "fused": 6500, "bevplace": 4000}  # of the shipped weights: a matter for GPUs
+PEAK_RATES = {"spectral": 0.0, "fused": 4e-3, "bevplace": 1e-3}
 RING_PARTS = ("near", "middle", "far")
 PARTS = (*SPECTRAL_PARTS, *RING_PARTS)
-LENGTHS = (170, 170, 170, 64, 88, 87)  # numbers kept of each part; beside the rings fewer of the first three are used
+LENGTH = 170  # numbers kept of each part; where all six are used, fewer of each
 WEIGHTS = (1.0, 0.5, 0.5, 0.4, 0.4, 0.4)  # of its likeness
-PROJECTED_EVERY = 1  # of so many frames one teaches the projections
+PROJECTED_EVERY = 1  # of so many images one teaches the projections of the spectral parts,
+RINGS_EVERY = 3  # and those of the rings, which take longer
+CALIBRATED_EVERY = 60  # of so many images one tells the int8 network its ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,8 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     all_of_us = crew.join(options.training.device)
-    packed, model, projection = (options.out / name for name in ("training_set.npz", "rein_cyclic.onnx", "projection.npz"))
+    packed, projection = options.out / "training_set.npz", options.out / "projection.npz"
+    model, coarse = options.out / "rein_cyclic.onnx", options.out / "rein_cyclic_int8.onnx"
     if all_of_us.first:
         _same_as_begun(options)
         if not packed.exists():
@@ -69,11 +76,17 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
             return []
         if all_of_us.first:
             export(network, model)
+            quantise(model, _calibration(data), coarse)
     if not all_of_us.first:
         return []
     say("learning the projections")
-    np.savez(projection, **project(data, model if options.descriptor == "fused" else None, options.training.seed))
-    return [model, projection] if options.descriptor == "fused" else [projection]
+    np.savez_compressed(projection, **project(data, model if options.descriptor == "fused" else None, options.training.seed))
+    return [model, coarse, projection] if options.descriptor == "fused" else [projection]
+
+
+def _calibration(data: PlaceData) -> Iterator[np.ndarray]:
+    """Some images, as the exported network takes them."""
+    return (network_input(to_image(picture).counts) for picture in data.pictures[::CALIBRATED_EVERY])
 
 
 def _published(data: PlaceData, options: PlaceOptions, all_of_us: crew.Crew, say: Callable[[str], None]) -> list[Path]:
@@ -86,7 +99,8 @@ def _published(data: PlaceData, options: PlaceOptions, all_of_us: crew.Crew, say
     done = train(network, batches, options.training, begun, say, all_of_us)
     if not done or not all_of_us.first:
         return []
-    torch.save({"state_dict": {name: value.cpu().contiguous() for name, value in network.state_dict().items()}}, weights)
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in network.cpu().state_dict().items()}
+    torch.save({"state_dict": {name: value.contiguous() for name, value in halves.items()}}, weights)
     return [weights]
 
 
@@ -109,11 +123,10 @@ def _same_as_begun(options: PlaceOptions) -> None:
 
 def project(data: PlaceData, model: Path | None, seed: int) -> dict[str, np.ndarray]:
     """The arrays of `projection.npz`; without a network those of the spectral parts."""
-    count = len(SPECTRAL_PARTS)
-    learned = place_projection.learn(data, PROJECTED_EVERY, spectral.describe, list(LENGTHS[:count]), seed)
+    learned = place_projection.learn(data, PROJECTED_EVERY, spectral.describe, [LENGTH] * len(SPECTRAL_PARTS), seed)
     if model is not None:
         network = open_network(model, torch.get_num_threads())
-        learned += place_projection.learn(data, PROJECTED_EVERY, partial(rings, network), list(LENGTHS[count:]), seed)
+        learned += place_projection.learn(data, RINGS_EVERY, partial(rings, network), [LENGTH] * len(RING_PARTS), seed)
     arrays: dict[str, np.ndarray] = {}
     for name, weight, (mean, basis) in zip(PARTS, WEIGHTS, learned):
         arrays |= {f"mean_{name}": mean.astype(np.float16), f"basis_{name}": basis.astype(np.float16),

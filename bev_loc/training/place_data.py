@@ -17,7 +17,7 @@ from ..errors import SourceError
 from ..evaluation.bev_folder import CELL_M, read_pictures, read_poses, to_picture
 
 WORLDS = (
-    "town,seed=101", "campus,seed=102", "town,seed=103",  # what the shipped projections saw; benchmarks use other seeds
+    "town,seed=101", "campus,seed=102", "town,seed=103",  # benchmarks use other seeds
     "campus,seed=104", "town,seed=105", "campus,seed=106", "town,seed=107", "campus,seed=108", "town,seed=109",
     "campus,seed=110", "town,seed=111", "campus,seed=112", "town,seed=113", "campus,seed=114", "town,seed=115",
 )  # fmt: skip

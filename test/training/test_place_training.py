@@ -1,5 +1,7 @@
 """Training of the place descriptor: the loss by hand, seeded batches, an interrupted run that ends like an unbroken one."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
 
 from bev_loc.errors import OutputError, SourceError  # noqa: E402
+from bev_loc.evaluation.bev_folder import to_image  # noqa: E402
 from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
+from bev_loc.place.ring_network import open_network, rings  # noqa: E402
 from bev_loc.training.place import PlaceOptions, run  # noqa: E402
 from bev_loc.training.place_batches import SPOTS, VIEWS, ZONES, PlaceBatches  # noqa: E402
 from bev_loc.training.place_data import PlaceData, load  # noqa: E402
@@ -116,7 +120,9 @@ def test_a_training_set_is_one_file(tmp_path):
             load(tmp_path / "set.npz")
 
 
-def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_file(tmp_path):
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Twelve pictures of noise with poses, ten metres apart."""
     rng = np.random.default_rng(0)
     (tmp_path / "imgs").mkdir()
     for n in range(12):
@@ -125,18 +131,34 @@ def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_fil
     poses = np.tile(np.eye(4)[:3], (12, 1, 1))
     poses[:, 0, 3] = 10.0 * np.arange(12)
     np.savetxt(tmp_path / "pose.txt", poses.reshape(12, 12))
+    return tmp_path
 
+
+def _options(folder: Path, name: str, descriptor: str, frames: int = 10) -> PlaceOptions:
+    return PlaceOptions(
+        images=folder / "imgs", poses=folder / "pose.txt", out=folder / name, frames=frames, worlds=0, threads=1,
+        descriptor=descriptor, training=PlaceTraining(steps=2),
+    )  # fmt: skip
+
+
+def test_the_default_is_learned_by_one_call_and_the_same_call_gives_the_same_file(folder):
     def learned(name: str, frames: int = 10) -> bytes:
-        options = PlaceOptions(
-            images=tmp_path / "imgs", poses=tmp_path / "pose.txt", out=tmp_path / name, frames=frames, worlds=0, threads=1,
-            descriptor="spectral", training=PlaceTraining(),
-        )  # fmt: skip
-        [file] = run(options, lambda text: None)
+        [file] = run(_options(folder, name, "spectral", frames), lambda text: None)
         return file.read_bytes()
 
     assert learned("one") == learned("two") == learned("one")
     with pytest.raises(OutputError, match="frames=10, not 8"):
         learned("one", frames=8)
-    assert len(load(tmp_path / "one" / "training_set.npz").pictures) == 10
-    with np.load(tmp_path / "one" / "projection.npz") as file:
+    assert len(load(folder / "one" / "training_set.npz").pictures) == 10
+    with np.load(folder / "one" / "projection.npz") as file:
         assert sorted(name for name in file.files if name.startswith("basis")) == ["basis_inner", "basis_presence", "basis_whole"]
+
+
+def test_one_call_makes_the_network_in_float_and_in_int8_and_the_projections_of_all_parts(folder):
+    model, coarse, projection = run(_options(folder, "all", "fused"), lambda text: None)
+    assert coarse.stat().st_size < 0.4 * model.stat().st_size
+    picture = cv2.imread(str(folder / "imgs" / "000011.png"), cv2.IMREAD_GRAYSCALE)
+    exact, rough = (rings(open_network(file), to_image(picture).counts) for file in (model, coarse))
+    assert ((exact * rough).sum(1) > 0.9).all()
+    with np.load(projection) as file:
+        assert file["basis_far"].shape[0] == exact.shape[1] and len([name for name in file.files if name.startswith("mean")]) == 6
