@@ -2,8 +2,9 @@
 
 Per kind of query: recall@1 by the descriptor alone (an answer within 5 m) and pose success after re-rank (within 2 m
 and 5 degrees) of Fourier-Mellin, the default, and others. Every image is turned by its own random whole degrees. A
-scanner that looks one way (Livox-like) shows what it saw on the last metres of the way, as its keyframes do. REIN as
-published has random weights unless --checkpoint names an upstream file. Worlds and seeds are not those of training.
+scanner that looks one way (Livox-like) shows what it saw on the last metres of the way, as its keyframes do. The
+paper's REIN (bevplace, with --published) has the shipped weights unless --checkpoint names others. Worlds and seeds are
+not those of training.
 """
 
 import argparse
@@ -23,10 +24,9 @@ from bev_loc.evaluation.image_match import ImageFeatures, ImageMatcher  # noqa: 
 from bev_loc.evaluation.retrieval import fitness  # noqa: E402
 from bev_loc.evaluation.simulated_images import drive_along  # noqa: E402
 from bev_loc.place.describe import Describer, make_describer  # noqa: E402
-from bev_loc.records import BevImage  # noqa: E402
 from bev_loc.verify.planar import PlanarMatch  # noqa: E402
 
-WORLDS = ("town,seed=21", "campus,seed=22")
+WORLDS = ("town,seed=21", "campus,seed=22", "town,seed=23", "campus,seed=24")
 MAP = "pass=map,lidar=hdl64"
 QUERIES = {
     "HDL-64, another run": "pass=map,run=1,lidar=hdl64",
@@ -78,8 +78,8 @@ def _pictures(description: str, spacing_m: float, cache: Path | None) -> tuple[n
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--descriptors", nargs="+", default=["fourier_mellin", PlaceConfig().descriptor])
-    parser.add_argument("--published", action="store_true", help="also REIN as published; needs torch, a quarter second an image")
-    parser.add_argument("--checkpoint", default="", help="of BEVPlace++; without it REIN has random weights")
+    parser.add_argument("--published", action="store_true", help="also the paper's REIN; needs torch, a quarter second an image")
+    parser.add_argument("--checkpoint", default="", help="of BEVPlace++, instead of the shipped weights")
     parser.add_argument("--worlds", type=int, default=len(WORLDS), help="how many of the worlds")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="every K-th query")
     parser.add_argument("--cache", type=Path, help="folder for the images, cast once")
@@ -88,7 +88,7 @@ def main() -> int:
     arguments = parser.parse_args()
     describers: dict[str, Describer] = {name: make_describer(PlaceConfig(descriptor=name), GRID) for name in arguments.descriptors}
     if arguments.published:
-        describers["REIN" if arguments.checkpoint else "REIN, untrained"] = _Published(arguments.checkpoint)
+        describers["bevplace"] = make_describer(PlaceConfig(descriptor="bevplace", checkpoint=arguments.checkpoint), GRID)
     matcher = None if arguments.no_pose else ImageMatcher(GRID, VerifyConfig())
     hits: dict[str, dict[str, list[tuple[bool, bool, bool]]]] = {}
     for world in WORLDS[: arguments.worlds]:
@@ -152,29 +152,6 @@ def _ask(
         right = bool(off_m < SUCCESS_M and abs(np.degrees(off_rad)) < SUCCESS_DEG)
         found.append((first, bool(away_m[answer] < POSITIVE_M), right))
     return found
-
-
-class _Published:
-    """REIN as published, with its own value scale."""
-
-    name, dimension = "rein_published", 8192
-
-    def __init__(self, checkpoint: str) -> None:
-        import torch
-
-        from bev_loc.place.rein import Rein, load_upstream
-
-        torch.manual_seed(0)
-        torch.set_num_threads(1)
-        self._network = load_upstream(Path(checkpoint)) if checkpoint else Rein().eval()
-
-    def describe(self, image: BevImage) -> np.ndarray:
-        """(8192,) float32."""
-        import torch
-
-        grey = np.float32(255.0 / 256.0 / max(int(image.counts.max()), 1)) * image.counts.astype(np.float32)
-        with torch.inference_mode():
-            return self._network(torch.from_numpy(grey)[None, None])[0].numpy()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ def quantise(model: Path, inputs: Iterable[np.ndarray], path: Path) -> None:
     """Writes the int8 form of an ONNX file whose only input is an image; `inputs` are some of these, as it takes them.
 
     Weights per output channel, activations unsigned by the range that they have on the inputs (Nagel 2021,
-    post-training quantisation). Everything but convolutions stays as it is: sums over the image need more bits.
+    post-training quantisation). Everything but convolutions stays as it is: sums over the image need more bits. So does
+    the first convolution: on it lay nearly all that the rings lost (cosine 0.986 with float32, 0.999 without), and it is cheap.
     """
     try:
         import onnx
@@ -25,10 +26,11 @@ def quantise(model: Path, inputs: Iterable[np.ndarray], path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+        first = next(node.name for node in onnx.load(str(prepared)).graph.node if node.op_type == "Conv")
         quantize_static(
             str(prepared), str(path), _Calibration(name, inputs), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=["Conv"],
+            op_types_to_quantize=["Conv"], nodes_to_exclude=[first],
         )  # fmt: skip
 
 

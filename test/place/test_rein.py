@@ -225,6 +225,15 @@ def test_upstreams_names_are_complete_and_its_local_features_have_unit_length(ch
     torch.testing.assert_close(local.norm(dim=1), torch.ones(2))
 
 
+def test_the_papers_network_comes_with_weights_which_a_quarter_turn_does_not_show_in_and_places_do():
+    describer = make_describer(PlaceConfig(descriptor="bevplace"), GRID)
+    assert describer.name.startswith("bevplace-")
+    here, turned, elsewhere = (
+        describer.describe(_image(np.ascontiguousarray(counts))) for counts in (_counts(1), np.rot90(_counts(1)), _counts(2))
+    )
+    assert np.linalg.norm(here - turned) < 1e-5 and here @ elsewhere < 0.9
+
+
 @pytest.mark.parametrize("content", (b"not a checkpoint", None))
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
     path = tmp_path / "file.pth"
