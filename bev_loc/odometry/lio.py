@@ -13,21 +13,16 @@ from ..clouds import voxels
 from ..config import OdometryConfig
 from ..geometry import se3, so3
 from ..records import Dropped, ImuSample, LidarScan, Odometry
-from . import constant_velocity, start
+from . import start
 from .bev_matching import MapImage
-from .calibration import Known
-from .drift import Drift, Scatter
+from .drift import Drift
 from .first_motion import FirstScan
 from .hole import best_of_many_starts
-from .imu_buffer import ImuBuffer
-from .imu_trust import CONTRADICTED, ImuTrust, contradicts, improbable
-from .inertial_model import InertialModel
+from .imu_aid import ImuAid
+from .imu_trust import contradicts, improbable
 from .intake import Intake, take_in
 from .local_map import LayeredMap
 from .map_fit import RESTARTED, MapFit
-from .mounting import WRONG, MountingCheck
-from .poses import Pose
-from .propagate import ImuNoise
 from .report import health, velocity_of_base
 from .rings import Rays, ring_spacing_rad
 from .sweep import Sweep, sweep_of
@@ -53,14 +48,8 @@ class Lio:
         self._T_body_lidar = self._T_body_base @ T_base_lidar
         self._initial_rpy = initial_rpy
         self._rays = Rays(origin_body=self._T_body_lidar[:3, 3])
-        self._imu = ImuBuffer()
-        noise = ImuNoise(
-            gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
-        )
-        known = Known.at_first(config.estimate_extrinsic, config.estimate_time_offset)
-        self._inertial = InertialModel(self._imu, noise, known)
-        self._mounting, self._trust = MountingCheck(), ImuTrust()
-        self._drift, self._scatter = Drift(T_base_imu), Scatter(config.gyro_noise)
+        self._inertial = ImuAid(config)
+        self._drift = Drift(T_base_imu)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage()
         self._T_odom_body = np.eye(4)  # at _stamp_ns
@@ -68,13 +57,12 @@ class Lio:
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
         self._first_scan: FirstScan | None = None  # until the second tells how it moved
         self._intervals_s: deque[float] = deque(maxlen=_USUAL_OF)  # between the last scans
-        self._spikes = 0  # of the gyro, said
         self._fit = MapFit()
         self._levelled: start.Levelled | None = None  # None: no scan yet
 
     def on_imu(self, sample: ImuSample) -> None:
         """Take one IMU sample; samples up to a scan's end come before the scan."""
-        self._imu.add(sample)
+        self._inertial.add(sample)
 
     @property
     def start_note(self) -> str:
@@ -84,7 +72,7 @@ class Lio:
     @property
     def imu_note(self) -> str:
         """The unit of the accelerometer that was found out; empty while unknown."""
-        return self._imu.unit_note()
+        return self._inertial.unit_note()
 
     def on_scan(self, scan: LidarScan) -> Odometry | Dropped:
         """The pose at the end of this scan (at its stamp if its points carry no times), or why there is none."""
@@ -109,7 +97,7 @@ class Lio:
         return points_base, Registration.given(self._T_odom_body), ()
 
     def _level(self, points_base: np.ndarray, stamp_ns: int, rpy: tuple[float, ...] = ()) -> start.Levelled:
-        return start.level(points_base, self._imu.rest(stamp_ns), self._T_base_body[:3, :3], rpy)
+        return start.level(points_base, self._inertial.rest(stamp_ns), self._T_base_body[:3, :3], rpy)
 
     def _begin_map(self, intake: Intake, points_base: np.ndarray, levelled: start.Levelled, t_odom_base: np.ndarray) -> None:
         """A local map of one scan (N, 3), not deskewed: the next one tells how it had moved."""
@@ -144,17 +132,12 @@ class Lio:
                     lambda begin: register(some, self._map, prediction, iterations, begin=begin),
                     self._T_body_base[:3, :3],
                 )
-        if self._imu.spikes > self._spikes:
-            self._spikes = self._imu.spikes
-            self._mounting.forget_poses()
-            reasons += ("gyro spike refused",)
+        reasons += self._inertial.say_spikes()
         if prediction.inertial and self._doubtful(result):
             without = replace(self._predict(stamp_ns, with_imu=False), wary=True)  # a fair comparison
             other = self._register(sweep, thin, without)
             if contradicts(result, other) and not self._fit.is_elsewhere(other):  # else it is no fault of the IMU
-                self._inertial.stop()
-                self._mounting.forget_poses()
-                self._trust.lose()
+                self._inertial.blame()
                 prediction, result = without, other
         points_base = prediction.course.at_end(sweep, result.T_odom_body, self._T_base_body)
         if missing and prediction.inertial and not (self._inertial.missing_s or improbable(result)):
@@ -171,13 +154,7 @@ class Lio:
 
     def _predict(self, stamp_ns: int, with_imu: bool = True) -> Prediction:
         """The state expected at `stamp_ns`, from the filter if it runs, else from constant velocity."""
-        interval_s = (stamp_ns - self._stamp_ns) * 1e-9
-        turn_rate = np.zeros(3) if self._twist is None else self._twist[:3]
-        if with_imu and self._inertial.started:
-            return self._inertial.predict(self._stamp_ns, stamp_ns, turn_rate)
-        readings = self._imu.between(self._stamp_ns, stamp_ns, turn_rate) if with_imu and self._trust.gyro else None
-        measured = None if readings is None or readings.missing.any() else readings.mean_turn_rate()
-        return constant_velocity.predict(self._T_odom_body, self._twist, measured, interval_s)
+        return self._inertial.predict(self._T_odom_body, self._twist, self._stamp_ns, stamp_ns, with_imu=with_imu)
 
     def _doubtful(self, result: Registration) -> bool:
         """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
@@ -207,25 +184,17 @@ class Lio:
             self._drift.begin(np.linalg.norm(T_last_now[:3, 3]) / prediction.interval_s)
         self._drift.move(T_last_now, result.planes, is_open=result.degenerate_directions > 0)
         self._T_odom_body = result.T_odom_body
-        reasons = self._fit.take(result)
-        fitted = self._fit.fitted
-        if fitted:
+        misfit = self._fit.take(result)
+        if self._fit.fitted:
             self._twist = se3.log(T_last_now) / prediction.interval_s
         if prediction.inertial:
-            self._inertial.take(result)
-            if fitted and not self._inertial.missing_s:
-                self._scatter.add(result.error[:6])
-            if self._inertial.missing_s > 0.5 * prediction.interval_s:
-                reasons += ("no imu samples",)
-            if fitted:
-                pose = Pose(stamp_ns=stamp_ns, T_odom_body=result.T_odom_body)
-                self._mounting.add(pose, self._imu, self._inertial.state.gravity_odom)
-            if reasons or result.degenerate_directions:  # then poses tell no speed
-                self._mounting.forget_poses()
-            if self._mounting.wrong():
-                reasons += (WRONG,)
-        elif fitted:
-            reasons += self._take_imu_back(stamp_ns, result)
+            return misfit + self._inertial.take(result, prediction, stamp_ns, misfit)
+        if misfit:
+            return misfit
+        told = self._levelled.told
+        reasons = self._inertial.take_back(result, self._twist[:3], self._stamp_ns, stamp_ns, level=told)
+        if self._inertial.started:
+            self._fit.forget()  # scans are searched more warily from now on
         return reasons
 
     def _begin_anew(self, intake: Intake) -> None:
@@ -246,18 +215,6 @@ class Lio:
         self._drift.restart()
         self._begin_map(intake, points_base, levelled, T_odom_base[:3, 3])
 
-    def _take_imu_back(self, stamp_ns: int, result: Registration) -> tuple[str, ...]:
-        """Start the filter as soon as the IMU is believed and tells enough; that it contradicted is said until then."""
-        turn_rate = self._twist[:3]
-        self._trust.compare(self._imu.between(self._stamp_ns, stamp_ns, turn_rate), turn_rate)
-        if self._trust.gyro:
-            level_and_open = self._levelled.told and result.degenerate_directions > 0
-            self._inertial.try_start(stamp_ns, result.T_odom_body, level_and_open=level_and_open)
-        if self._inertial.started:
-            self._trust.contradicted = False
-            self._fit.forget()  # scans are searched more warily from now on
-        return (CONTRADICTED,) if self._trust.contradicted else ()
-
     @property
     def _T_odom_base(self) -> np.ndarray:
         return self._T_odom_body @ self._T_body_base
@@ -269,14 +226,12 @@ class Lio:
         self, scan: LidarScan, points_base: np.ndarray, result: Registration, reasons: tuple[str, ...]
     ) -> Odometry:
         """The result in the base frame."""
-        state, registered = self._inertial.state, result.pose_covariance
-        if state is not None:
-            registered = registered + self._scatter.covariance
+        registered = self._inertial.pose_covariance(result.pose_covariance)
         return Odometry(
             stamp_ns=self._stamp_ns,
             T_odom_base=self._T_odom_base,
             covariance=self._drift.total(registered, fitted=self._fit.fitted),
             points_base=points_base,
-            v_odom_base=velocity_of_base(self._T_odom_body, self._T_body_base, self._twist, state),
-            health=health(scan, result, reasons, self._inertial.known.said(self._T_base_body)),
+            v_odom_base=velocity_of_base(self._T_odom_body, self._T_body_base, self._twist, self._inertial.state),
+            health=health(scan, result, reasons, self._inertial.calibration(self._T_base_body)),
         )
