@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= out/demo
+JOBS ?= 2
 READY := $(VENV)/.ready
 
 .PHONY: demo test test-jazzy bench lint setup clean
@@ -10,7 +11,7 @@ demo: $(READY)
 	$(VENV)/bin/python -m bev_loc demo --out $(OUT) --force
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 # The ROS tests with Jazzy's client library, in an environment of its own.
 test-jazzy:

@@ -49,7 +49,7 @@ setup(
     extras_require={
         "sim": ["open3d>=0.19"],
         "view": ["rerun-sdk>=0.41"],
-        "test": ["onnx>=1.16", "pytest>=8", "evo>=1.30", "rerun-sdk>=0.41", "setuptools>=71", "torch>=2.4"],
+        "test": ["onnx>=1.16", "pytest>=8", "pytest-xdist>=3.6", "evo>=1.30", "rerun-sdk>=0.41", "setuptools>=71", "torch>=2.4"],
         "bench": ["kiss-icp>=1.2", "kiss-matcher>=1.0", "rko_lio>=0.4"],
         "train": ["onnx>=1.16", "torch>=2.4"],
     },

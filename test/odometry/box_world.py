@@ -1,6 +1,7 @@
 """A small street of boxes on flat ground, cast analytically: the truth of the odometry tests."""
 
 import numpy as np
+from numba import njit
 
 from bev_loc.geometry import se3, so3
 from bev_loc.odometry.lio import Lio
@@ -37,16 +38,22 @@ def directions(rings: int = 32, columns: int = 450) -> tuple[np.ndarray, np.ndar
     return rays, np.repeat((np.arange(columns) + 0.5) / columns, rings)
 
 
+@njit(cache=True, error_model="numpy")
 def cast(boxes: np.ndarray, origins: np.ndarray, rays: np.ndarray, max_range_m: float = 90.0) -> np.ndarray:
     """(N,) distances from (N, 3) origins along (N, 3) rays to the nearest surface, infinite beyond the range."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = 1.0 / rays
-        distance = np.where(rays[:, 2] < 0, (GROUND_Z_M - origins[:, 2]) * inverse[:, 2], np.inf)
-        for low, high in boxes:
-            a, b = (low - origins) * inverse, (high - origins) * inverse
-            near, far = np.minimum(a, b).max(1), np.maximum(a, b).min(1)
-            distance = np.where((near < far) & (near > 0), np.minimum(distance, near), distance)
-    return np.where(distance < max_range_m, distance, np.inf)
+    distances = np.empty(len(rays))
+    for n in range(len(rays)):
+        nearest = (GROUND_Z_M - origins[n, 2]) / rays[n, 2] if rays[n, 2] < 0 else np.inf
+        for box in range(len(boxes)):
+            near, far = -np.inf, np.inf
+            for axis in range(3):
+                a = (boxes[box, 0, axis] - origins[n, axis]) / rays[n, axis]
+                b = (boxes[box, 1, axis] - origins[n, axis]) / rays[n, axis]
+                near, far = max(near, min(a, b)), min(far, max(a, b))
+            if 0 < near < far:
+                nearest = min(nearest, near)
+        distances[n] = nearest if nearest < max_range_m else np.inf
+    return distances
 
 
 def scan(

@@ -11,6 +11,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip i
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
+from bev_loc.config import LinesConfig
+from bev_loc.lines.detector import make_detector
+
 pytestmark = pytest.mark.ros
 BOX = np.array([[120, 90], [380, 110], [360, 300], [140, 280]])
 
@@ -45,6 +48,12 @@ def shows_the_box(found: np.ndarray) -> bool:
     sides = np.concatenate([BOX, np.roll(BOX, -1, 0)], axis=1)
     ends = np.stack([found[:, :4], found[:, [2, 3, 0, 1]]])
     return all(np.abs(ends - side).max(axis=2).min() < 4.0 for side in sides)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lines_compiled() -> None:
+    """The detector's kernels are in Numba's cache, see `compiled`."""
+    make_detector(LinesConfig()).detect(picture())
 
 
 class Camera:

@@ -1,6 +1,7 @@
 """The simulated stream as a whole: the same bytes twice, one order, faults as asked, clear refusals."""
 
 import hashlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bev_loc.errors import SourceError  # noqa: E402
 from bev_loc.records import ImuSample, LidarScan  # noqa: E402
 from bev_loc.sim.options import parse  # noqa: E402
 from bev_loc.sim.simulation import BEGIN_NS, simulate  # noqa: E402
+from bev_loc.sim.worlds import build_world  # noqa: E402
 from bev_loc.sources.base import scan_end_ns  # noqa: E402
 from bev_loc.sources.simulated import open_simulated  # noqa: E402
 
@@ -22,15 +24,22 @@ def items(text: str) -> list[ImuSample | LidarScan]:
     return list(open_simulated(text, InputConfig()).stream())
 
 
+@cache
+def simulated(text: str) -> tuple[ImuSample | LidarScan, ...]:
+    """A drive that several tests look at."""
+    return tuple(items(text))
+
+
 def scans(text: str) -> list[LidarScan]:
-    return [item for item in items(text) if isinstance(item, LidarScan)]
+    return [item for item in simulated(text) if isinstance(item, LidarScan)]
 
 
 def samples(text: str) -> list[ImuSample]:
-    return [item for item in items(text) if isinstance(item, ImuSample)]
+    return [item for item in simulated(text) if isinstance(item, ImuSample)]
 
 
 def digest(text: str) -> str:
+    build_world.cache_clear()
     out = hashlib.sha256()
     for item in items(text):
         arrays = (item.points_lidar, item.offsets_s) if isinstance(item, LidarScan) else (item.gyro_rad_s, item.acc_m_s2)

@@ -1,5 +1,7 @@
 """The worlds by name, and the one place that builds them."""
 
+from functools import lru_cache
+
 from ...errors import SourceError
 from ..world import World, WorldOptions
 from . import campus, carpark, field, highway, town, tunnel
@@ -17,6 +19,7 @@ WORLDS = {
 AROUND = "around"  # `around.build` needs a drive
 
 
+@lru_cache(maxsize=2)  # drives that follow each other are often in one world, and a town takes seconds
 def build_world(name: str, options: WorldOptions = WorldOptions()) -> World:
     """The world called `name`; SourceError lists the known ones."""
     if name == AROUND:
