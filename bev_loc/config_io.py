@@ -73,7 +73,7 @@ def override_text(config: Config, assignments: list[str]) -> Config:
         try:
             values[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {text}: the value is not YAML ({error})") from None
+            raise ConfigError(f"--set {text}: the value is not YAML ({_fault(error)})") from None
     return override(config, values, where="--set")
 
 
@@ -84,8 +84,14 @@ def load(path: Path, base: Config = Config()) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); 'bev_loc config dump' prints a template") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({error})") from None
+        raise ConfigError(f"{path}: is not YAML ({_fault(error)})") from None
     return from_tree(tree or {}, base, where=str(path))
+
+
+def _fault(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """What and where in one line."""
+    mark = getattr(error, "problem_mark", None)
+    return " ".join(str(error).split()) if mark is None else f"{error.problem} in line {mark.line + 1}, column {mark.column + 1}"
 
 
 def changes(config: Config, base: Config = Config()) -> list[tuple[Leaf, Any]]:
@@ -156,7 +162,7 @@ _WANTED = {
     "int": "a whole number",
     "float": "a number",
     "str": "a text",
-    "floats": "a list of 6 numbers (3 for initial_rpy), or an empty one",
+    "floats": "a list of 6 finite numbers (3 for initial_rpy), or an empty one",
 }
 
 

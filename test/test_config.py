@@ -86,9 +86,9 @@ REFUSED = {
     "a number for a truth value": ("ros.publish_tf=1", "must be true or false, got 1"),
     "not one of the choices": ("odometry.deskew=maybe", "must be one of auto, .*, got 'maybe'"),
     "a word that YAML reads as a truth value": ("odometry.deskew=yes", "must be one of auto, .*, got 'on'"),
-    "too few numbers": ("input.T_base_lidar=[1, 2]", "a list of 6 numbers"),
-    "texts among the numbers": ("input.initial_rpy=[a, b, c]", "a list of 6 numbers"),
-    "no list": ("input.initial_rpy=3", "a list of 6 numbers"),
+    "too few numbers": ("input.T_base_lidar=[1, 2]", "a list of 6 finite numbers"),
+    "texts among the numbers": ("input.initial_rpy=[a, b, c]", "a list of 6 finite numbers"),
+    "no list": ("input.initial_rpy=3", "a list of 6 finite numbers"),
     "broken YAML": ("input.initial_rpy=[1, 2", "is not YAML"),
 }
 
@@ -100,7 +100,8 @@ def test_a_wrong_assignment_is_refused_by_name(assignment, message):
 
 
 REFUSED_FILES = {
-    "not YAML": ("a: [", "is not YAML"),
+    "not YAML": ("a: [1", "is not YAML \\(expected [^\n]* in line 1, column 6\\)$"),
+    "a control character": ("\x01", "is not YAML \\([^\n]*\\)$"),
     "a list": ("- 1\n- 2\n", "expected sections"),
     "an unknown section": ("odometri:\n  a: 1\n", "'odometri'.*'odometry'"),
     "a section that is a number": ("odometry: 3\n", "must hold keys"),

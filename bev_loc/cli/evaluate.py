@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from . import evaluate_closure, evaluate_lines, evaluate_place
-from .options import add_json_option, print_result
+from .options import above_zero, add_json_option, print_result
 
 
 def register(verbs: argparse._SubParsersAction) -> None:
@@ -27,7 +27,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
         help="KITTI calib.txt: a KITTI reference in the camera frame is moved into the LiDAR's by its Tr",
     )  # fmt: skip
     trajectory.add_argument(
-        "--max-gap", type=float, default=0.5, metavar="S", help="interpolate between reference poses at most this far apart"
+        "--max-gap", type=above_zero, default=0.5, metavar="S", help="interpolate between reference poses at most this far apart"
     )
     add_json_option(trajectory)
     trajectory.set_defaults(handler=_trajectory)

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from .options import add_config_options, add_json_option, config_from, plain, print_result
+from .options import add_config_options, add_json_option, config_from, finite, plain, print_result
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -23,7 +23,7 @@ def register(subjects: argparse._SubParsersAction) -> None:
     parser.add_argument("--odometry", type=Path, required=True, metavar="FILE", help="rows 'n x y z qx qy qz qw', one an image")
     parser.add_argument("--poses", type=Path, required=True, metavar="FILE", help="the truth: 3 x 4 rows, LiDAR frame")
     parser.add_argument(
-        "--drift-yaw-deg-per-m", type=float, default=0.0, metavar="D", help="turn every motion by its length times D degrees"
+        "--drift-yaw-deg-per-m", type=finite, default=0.0, metavar="D", help="turn every motion by its length times D degrees"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write closure.json, closures.csv and closure.png there")
     add_config_options(parser)
@@ -36,7 +36,10 @@ def _closure(arguments: argparse.Namespace) -> int:
 
     from ..evaluation.closure import evaluate
     from ..evaluation.closure_drive import ClosureProtocol, read_drive
+    from .outputs import make_writable
 
+    if arguments.out is not None:
+        make_writable(arguments.out)
     protocol = ClosureProtocol(drift_yaw_deg_per_m=arguments.drift_yaw_deg_per_m)
     drive = read_drive(arguments.images, arguments.odometry, arguments.poses, protocol)
     with tqdm(total=len(drive.queries), unit="query", file=sys.stderr, mininterval=0.1 if sys.stderr.isatty() else 10.0) as bar:

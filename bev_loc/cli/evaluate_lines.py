@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from .options import add_config_options, add_json_option, config_from, print_result
+from .options import add_config_options, add_json_option, config_from, natural, print_result
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -16,15 +16,15 @@ def register(subjects: argparse._SubParsersAction) -> None:
         help="F^H, sAP, repeatability and time of line segments",
         description="F^H (pixels of both sides matched one to one within 0.01 of the diagonal, best score threshold) and "
         "sAP5/10/15 against NAME.jpg.json annotations; repeatability under random homographies needs none. OpenCV's LSD is "
-        "measured beside, with 95 %% bootstrap intervals over the pictures. The time is processor time of this process, the "
+        "measured beside, with 95 % bootstrap intervals over the pictures. The time is processor time of this process, the "
         "median over pictures of the fastest of three passes. For F^H and sAP all segments count (lines.min_score is taken as 0), "
         "for repeatability those that would be reported.",
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR")
     parser.add_argument("--markup", type=Path, metavar="DIR", help="annotations; without them only repeatability and time")
-    parser.add_argument("--views", type=int, default=None, metavar="N",
+    parser.add_argument("--views", type=natural, default=None, metavar="N",
                         help="homographies per picture for repeatability; default 0 with annotations, 3 without")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the homographies and the bootstrap")
+    parser.add_argument("--seed", type=natural, default=0, help="of the homographies and the bootstrap")
     parser.add_argument("--alone", action="store_true", help="leave OpenCV's LSD out")
     add_config_options(parser)
     add_json_option(parser)

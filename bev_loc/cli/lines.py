@@ -29,14 +29,12 @@ def _lines(arguments: argparse.Namespace) -> int:
     from ..lines.detector import make_detector
     from ..lines.drawing import drawn, write_picture
     from ..lines.pictures import DamagedImage, read_picture
+    from .outputs import make_writable
 
     config = config_from(arguments)
     paths = [path for given in arguments.images for path in (picture_paths(given) if given.is_dir() else [given])]
     detector = make_detector(config.lines)
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{arguments.out}: cannot be made a folder ({error.strerror}); choose another --out") from None
+    make_writable(arguments.out)
     done, taken = [], set()
     for path in paths:
         try:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_config_options, add_json_option, config_from, print_result
+from .options import above_zero, add_config_options, add_json_option, config_from, print_result
 
 if TYPE_CHECKING:
     from ..maps.contents import MapBundle
@@ -43,7 +43,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     export = actions.add_parser("export", help="write the cloud (.ply, .pcd), the keyframes' poses (.tum) or a picture (.png)")
     export.add_argument("map", type=Path, metavar="MAP")
     export.add_argument("file", type=Path, metavar="FILE", help="the ending chooses the format: .ply, .pcd, .tum or .png")
-    export.add_argument("--voxel", type=float, default=0.2, metavar="M", help="thin the cloud to this; default: %(default)s")
+    export.add_argument("--voxel", type=above_zero, default=0.2, metavar="M", help="thin the cloud to this; default: %(default)s")
     export.set_defaults(handler=_export)
 
 

@@ -19,7 +19,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         help="single keys, after --config; for example --set odometry.scan_voxel_m=0.4 keyframes.distance_m=1",
     )  # fmt: skip
     group.add_argument(
-        "--initial-rpy", nargs=3, type=float, metavar=("ROLL", "PITCH", "YAW"),
+        "--initial-rpy", nargs=3, type=finite, metavar=("ROLL", "PITCH", "YAW"),
         help="attitude of the base at the start, degrees; default: from gravity or the ground",
     )  # fmt: skip
 
@@ -50,6 +50,27 @@ def natural(text: str) -> int:
     """A whole number from 0."""
     if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
+    return value
+
+
+def finite(text: str) -> float:
+    """A number, neither NaN nor infinite."""
+    if not math.isfinite(value := float(text)):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {text}")
+    return value
+
+
+def above_zero(text: str) -> float:
+    """A finite number above zero."""
+    if (value := finite(text)) <= 0.0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A finite number from zero."""
+    if (value := finite(text)) < 0.0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0, got {text}")
     return value
 
 

@@ -21,11 +21,8 @@ from .options import plain
 FILES = ("odometry.tum", "trajectory.tum", events.FILE, "timing.json", "config.yaml", "report.html", "recording.rrd")
 
 
-def claim_folder(folder: Path, force: bool) -> None:
-    """Makes `folder` ready for a run: there, writable, without an earlier run's files.
-
-    OutputError when it cannot be written, or when files of these names are in it that no run wrote.
-    """
+def make_writable(folder: Path) -> None:
+    """Makes `folder` if need be; OutputError when it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -34,6 +31,14 @@ def claim_folder(folder: Path, force: bool) -> None:
         raise OutputError(
             f"{folder}: expected a folder that can be written ({error.strerror}); name another with --out"
         ) from None
+
+
+def claim_folder(folder: Path, force: bool) -> None:
+    """Makes `folder` ready for a run: there, writable, without an earlier run's files.
+
+    OutputError when it cannot be written, or when files of these names are in it that no run wrote.
+    """
+    make_writable(folder)
     present = [name for name in FILES if (folder / name).exists()]
     if present and not force and not events.is_event_log(folder / events.FILE):
         raise OutputError(

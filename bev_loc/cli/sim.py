@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
-from .options import add_json_option, plain, print_result
+from .options import add_json_option, not_negative, plain, print_result
 
 if TYPE_CHECKING:
     from ..sim.simulation import Simulation
@@ -35,7 +35,7 @@ def register(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--lidar", metavar="PRESET", help="hdl64 (default), hdl32, vlp16, os1-64, os1-128, livox")
     parser.add_argument("--seconds", type=float, metavar="S", help="length of the drive; default: all of it")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the world; default 1")
-    parser.add_argument("--camera", type=float, default=2.0, metavar="HZ", help="pictures per second in a bag; default 2, 0 for none")
+    parser.add_argument("--camera", type=not_negative, default=2.0, metavar="HZ", help="pictures a second in a bag; default 2, 0 for none")
     parser.add_argument("--force", action="store_true", help="replace an earlier simulation in DIR")
     add_json_option(parser)
     parser.set_defaults(handler=_run)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .options import add_json_option, print_result
+from .options import above_zero, add_json_option, natural, positive, print_result
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -17,10 +17,10 @@ def register(subjects: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="unlabelled photographs; without them, rendered scenes only")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
-    parser.add_argument("--effort", type=float, default=1.0, metavar="X", help="steps relative to the shipped weights' recipe")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N")
+    parser.add_argument("--effort", type=above_zero, default=1.0, metavar="X", help="steps relative to the shipped weights' recipe")
     add_json_option(parser)
     parser.set_defaults(handler=_train)
 
@@ -29,7 +29,9 @@ def _train(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..errors import DependencyError
+    from .outputs import make_writable
 
+    make_writable(arguments.out)
     try:
         from ..training.lines import STAGES, LineTraining, train
     except ImportError as error:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .options import add_json_option, print_result
+from .options import above_zero, add_json_option, natural, positive, print_result
 
 
 def register(subjects: argparse._SubParsersAction) -> None:
@@ -25,20 +25,22 @@ def register(subjects: argparse._SubParsersAction) -> None:
         "--descriptor", choices=("spectral", "fused", "bevplace"), default="spectral",
         help="what to learn; fused has the rings of 'rein' as well, bevplace makes rein.pth for place.checkpoint",
     )  # fmt: skip
-    parser.add_argument("--frames", type=int, default=3000, metavar="N")
-    parser.add_argument("--worlds", type=int, default=15, metavar="N", help="simulated ones beside the images, 0 to 15")
-    parser.add_argument("--steps", type=int, metavar="N", help="of a network; by default those of the shipped weights")
-    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="stop after so many; the same call goes on")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--frames", type=positive, default=3000, metavar="N")
+    parser.add_argument("--worlds", type=int, choices=range(16), default=15, metavar="N", help="simulated ones beside the images, 0 to 15")
+    parser.add_argument("--steps", type=positive, metavar="N", help="of a network; by default those of the shipped weights")
+    parser.add_argument("--minutes", type=above_zero, default=float("inf"), metavar="M", help="stop after so many; the same call goes on")
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N")
     add_json_option(parser)
     parser.set_defaults(handler=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     from ..errors import DependencyError
+    from .outputs import make_writable
 
+    make_writable(arguments.out)
     try:
         from ..training.place import PEAK_RATES, STEPS, PlaceOptions, run
         from ..training.place_loop import PlaceTraining

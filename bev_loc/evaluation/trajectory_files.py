@@ -24,13 +24,17 @@ def read_pair(
     if any(kitti) and not all(kitti) and times is None:
         which = estimate if kitti[0] else reference
         raise SourceError(f"{which}: rows of a KITTI file have no stamps; give them with --times")
+    if times is not None and not any(kitti):
+        raise SourceError(f"{times}: --times stamps the rows of KITTI files, and neither trajectory is one; leave it out")
+    if calib is not None and not kitti[1]:
+        raise SourceError(f"{calib}: --calib is for a KITTI reference, and {reference} is none; leave it out")
     found = [_read(path, is_kitti, times) for path, is_kitti in zip((estimate, reference), kitti)]
     if all(kitti) and times is None and len(found[0][0]) != len(found[1][0]):
         raise SourceError(
             f"{estimate}: expected as many rows as {reference} has ({len(found[1][0])}), got {len(found[0][0])}; "
             "give TUM files, which have stamps"
         )
-    if calib is not None and kitti[1]:
+    if calib is not None:
         stamps, T_world_cam = found[1]
         T_cam_lidar = read_calib(calib)
         found[1] = stamps, se3.inverse(T_cam_lidar) @ T_world_cam @ T_cam_lidar

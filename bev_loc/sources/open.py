@@ -23,7 +23,9 @@ def open_source(text: str, config: InputConfig) -> Source:
         from .simulated import open_simulated
 
         return open_simulated(rest, config)
-    path = Path(rest if colon and prefix in _PREFIXES else text).expanduser()
+    if not (named := rest if colon and prefix in _PREFIXES else text):  # else the working directory
+        raise SourceError(f"no source is named; expected {_KNOWN}")
+    path = Path(named).expanduser()
     try:
         if not path.exists():
             raise SourceError(f"{path}: no such file or folder; expected {_KNOWN}")

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import SourceError
 from ..lines.network import LineNet
+from .device import require
 from .lines_adapt import PseudoLabels, pseudo_labels
 from .lines_export import export
 from .lines_loop import Shards, Stage, train_stage
@@ -43,6 +44,7 @@ class LineTraining:
 
 def train(options: LineTraining, say: Callable[[str], None]) -> Path:
     """Runs the stages that are not done yet; the path of the exported model. `say` gets one line of progress at a time."""
+    require(options.device)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from ..place.rein import Rein
 from ..place.rein_cyclic import CyclicRein
 from ..place.ring_network import network_input, open_network, rings
 from . import crew, place_data, place_projection
+from .device import require
 from .export_int8 import quantise
 from .place_batches import PlaceBatches
 from .place_clusters import initialise
@@ -55,6 +56,7 @@ def run(options: PlaceOptions, say: Callable[[str], None]) -> list[Path]:
     None yet when it stopped because its time was over. OutputError when the folder has the stages of a run with other
     options.
     """
+    require(options.training.device)
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     all_of_us = crew.join(options.training.device)

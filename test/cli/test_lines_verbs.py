@@ -66,7 +66,7 @@ WRONG = {
         ["lines", "{pictures}", "--out", "{empty}/out", "--set", "lines.model={pictures}/c.jpg"],
         "is not an ONNX model",
     ),
-    "an output that is a file": (["lines", "{pictures}", "--out", "{pictures}/a.png"], "choose another --out"),
+    "an output that is a file": (["lines", "{pictures}", "--out", "{pictures}/a.png"], "name another with --out"),
     "photographs that are none": (["train", "lines", "--out", "{empty}/training", "--photos", "{pictures}/none"], "expected a folder"),
 }
 

@@ -30,8 +30,8 @@ def figures(capsys, *words) -> dict:
 
 def test_help_answers_in_half_a_second_and_loads_nothing_heavy():
     script = (
-        "import sys, time; start = time.perf_counter(); from bev_loc.cli.main import build_parser; build_parser().format_help(); "
-        "print(time.perf_counter() - start, [n for n in ('numpy', 'numba', 'cv2', 'matplotlib') if n in sys.modules])"
+        "import sys, time; start = time.process_time(); from bev_loc.cli.main import build_parser; build_parser().format_help(); "
+        "print(time.process_time() - start, [n for n in ('numpy', 'numba', 'cv2', 'matplotlib') if n in sys.modules])"
     )
     runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout for _ in range(3)]
     seconds, heavy = min(runs, key=lambda said: float(said.split()[0])).split(maxsplit=1)
@@ -50,6 +50,35 @@ def test_wrong_usage_has_exit_code_2(words):
     with pytest.raises(SystemExit) as exit:
         main(words)
     assert exit.value.code == 2
+
+
+PLACE = ["train", "place", "--images", "i", "--poses", "p"]
+CLOSURE = ["evaluate", "closure", "--images", "i", "--odometry", "o", "--poses", "p"]
+NONSENSE = {
+    "a cloud thinned to nothing": ["map", "export", "m", "m.ply", "--voxel", "0"],
+    "a drift that is no number": [*CLOSURE, "--drift-yaw-deg-per-m", "nan"],
+    "a gap below zero": ["evaluate", "trajectory", "a", "b", "--max-gap", "-1"],
+    "an attitude that is no number": ["run", "x", "--out", "o", "--initial-rpy", "nan", "0", "0"],
+    "fewer pictures than none": ["sim", "town", "--out", "o", "--camera", "-1"],
+    "training for no time": [*PLACE, "--out", "o", "--minutes", "0"],
+    "training of no steps": ["train", "lines", "--out", "o", "--effort", "-1"],
+    "more worlds than there are": [*PLACE, "--out", "o", "--worlds", "16"],
+}
+
+
+@pytest.mark.parametrize("words", NONSENSE.values(), ids=NONSENSE)
+def test_a_number_that_makes_no_sense_is_wrong_usage(capsys, words):
+    with pytest.raises(SystemExit) as exit:
+        main(words)
+    assert exit.value.code == 2 and f"argument {words[-2] if words[-2].startswith('--') else '--initial-rpy'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [PLACE, ["train", "lines"], CLOSURE, ["lines", "x"]], ids=" ".join)
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path, verb):
+    (tmp_path / "file").write_text("mine")
+    assert main([*verb, "--out", str(tmp_path / "file")]) == 1
+    error = capsys.readouterr().err
+    assert "expected a folder that can be written" in error and len(error.splitlines()) == 1
 
 
 def test_config_dump_prints_the_defaults_and_takes_overrides(capsys):
@@ -120,6 +149,13 @@ WRONG = {
     "another time": ("1e6 0 0 0 0 0 0 1\n", "same clock"),
     "another number of rows": ("1 0 0 0 0 1 0 0 0 0 1 0\n", "--times"),
 }
+
+
+@pytest.mark.parametrize("option", ["--times", "--calib"])
+def test_what_only_a_kitti_file_needs_is_refused_beside_others(capsys, tmp_path, option):
+    write_tum(tmp_path / "a.tum", *arc())
+    assert main(["evaluate", "trajectory", str(tmp_path / "a.tum"), str(tmp_path / "a.tum"), option, str(tmp_path / "absent")]) == 1
+    assert f"{option} " in (error := capsys.readouterr().err) and len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("text, message", WRONG.values(), ids=WRONG)

@@ -186,6 +186,12 @@ def test_what_cannot_be_opened_is_one_sentence_that_names_it(tmp_path, given):
     assert str(tmp_path) in text and "\n" not in text and ";" in text
 
 
+@pytest.mark.parametrize("text", ["", "kitti:", "bag:"])
+def test_no_name_is_not_the_working_directory(text):
+    with pytest.raises(SourceError, match="no source is named; expected a KITTI"):
+        open_source(text, InputConfig())
+
+
 def cut_inside_a_point(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 

@@ -8,8 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch absent: pip install 'bev_loc[train]'")
 
+from bev_loc.errors import DependencyError  # noqa: E402
 from bev_loc.place.rein import CHANNELS, CLUSTERS, Rein, load_upstream  # noqa: E402
 from bev_loc.place.rein_cyclic import CyclicRein  # noqa: E402
+from bev_loc.training.device import require  # noqa: E402
 from bev_loc.training.place import PlaceOptions, run  # noqa: E402
 from bev_loc.training.place_batches import Batch, PlaceBatches  # noqa: E402
 from bev_loc.training.place_clusters import initialise  # noqa: E402
@@ -100,3 +102,10 @@ def test_the_papers_network_is_trained_to_a_checkpoint_with_upstreams_names(data
     )  # fmt: skip
     [weights] = run(options, lambda text: None)
     assert not load_upstream(weights).training
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    require("cpu")
+    with pytest.raises(DependencyError, match="--device cpu"):
+        require("cuda")
