@@ -11,7 +11,7 @@ demo: $(READY)
 	$(VENV)/bin/python -m bev_loc demo --out $(OUT) --force
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # The ROS tests with Jazzy's client library, in an environment of its own.
 test-jazzy:

@@ -11,15 +11,6 @@ import pytest  # noqa: E402
 from real_data import RealData  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ROS = REPOSITORY / "test" / "ros"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side (-n 2 --dist loadgroup), a file's tests stay together, and so do all that start nodes and wait for them."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            together = "ros" if ROS in item.path.parents else str(item.path.relative_to(REPOSITORY))
-            item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")
