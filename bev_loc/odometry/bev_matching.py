@@ -15,7 +15,8 @@ from .bev_residuals import BevMatches
 CELL_M, SLICE_M = 0.25, 1.0  # a pixel, and the height of its slices
 _SLOTS = 1 << 19  # pixels remembered; a new one takes the place of an old one that shares its slot
 _RANGE_M = 100.0
-_FEW, _VIEWS = 16, 16  # points that tell a pixel's spread, and views of it; after these it is left as it is
+_FEW, _KNOWN = 8, 5  # points that tell a pixel's spread, and views of it: late enough for a wall's columns to have moved on
+_VIEWS = 16  # of a pixel, after which it is left as it is
 _VIEW_M = 0.3  # driven from one view to the next: a lidar's rings and columns are lines from any one of them
 _THIN_M, _UPRIGHT_M = 0.035, 0.35  # deviation across, and least extent in height, of an upright surface in a pixel
 _ALONE_PX, _BESIDE = 4, 0.1  # pixels before and behind a surface in which there is next to nothing, of its points
@@ -152,7 +153,7 @@ def _match(points, position, keys, sums, views, places):
         i, j, k = _cell(x, y, z)
         key = pack(i, j, k)
         slot = slot_of(key, _SLOTS - 1)
-        if keys[slot] != key or views[slot, 0] < _VIEWS or sums[slot, 0] < _FEW:
+        if keys[slot] != key or views[slot, 0] < _KNOWN or sums[slot, 0] < _FEW:
             continue
         place = places[slot]
         if place < 0:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SIGMA_M = 0.06  # that pixels of one scan share, and of what two scans see of one surface
+SIGMA_M = 0.03  # that pixels of one scan share, and of what two scans see of one surface
 _KERNEL_M = 0.1
 _INDEPENDENT = 40.0  # matches' worth of information at most in any direction
 _GATE = 6.63  # squared Mahalanobis length at 99 % of one degree of freedom

@@ -71,9 +71,9 @@ def facing_x(distances_m: list[float]) -> BevMatches:
 
 
 def test_the_gate_refuses_what_the_prediction_makes_implausible() -> None:
-    matches = facing_x([0.1, 0.5])
+    matches = facing_x([SIGMA_M, 0.5])
     kept = matches.gated(np.eye(4), 1e-4 * np.eye(6))
-    assert len(kept.seen_xy) == 1 and kept.seen_xy[0, 0] == 5.1
+    assert len(kept.seen_xy) == 1 and kept.seen_xy[0, 0] == 5.0 + SIGMA_M
     assert len(matches.gated(np.eye(4), np.eye(6)).seen_xy) == 2
 
 
@@ -124,7 +124,7 @@ def test_a_surface_tells_nothing_before_it_was_seen_from_many_places() -> None:
         standing.add(seen_at(0.0), np.array([0.0, 0.0, 1.5]))
     T = se3.from_xyz_rpy((0, 0, 1.5, 0, 0, 0))
     assert len(standing.match(seen_at(0.0), T).seen_xy) == 0
-    assert len(driven(4.0).match(seen_at(4.0), T).seen_xy) == 0
+    assert len(driven(2.0).match(seen_at(2.0), T).seen_xy) == 0
     image = driven()
     assert len(image.match(seen_at(10.0), T).seen_xy) > 0
     image.forget()
