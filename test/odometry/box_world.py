@@ -38,7 +38,7 @@ def directions(rings: int = 32, columns: int = 450) -> tuple[np.ndarray, np.ndar
     return rays, np.repeat((np.arange(columns) + 0.5) / columns, rings)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")  # not cached: the cache would know it under one of its two names, box_world and odometry.box_world
 def cast(boxes: np.ndarray, origins: np.ndarray, rays: np.ndarray, max_range_m: float = 90.0) -> np.ndarray:
     """(N,) distances from (N, 3) origins along (N, 3) rays to the nearest surface, infinite beyond the range."""
     distances = np.empty(len(rays))
