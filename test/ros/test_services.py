@@ -82,9 +82,9 @@ def mapping(ros) -> tuple[list[String], list[PoseWithCovarianceStamped], NodePro
     states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
     node, drive = ros.start("localization_node"), Drive(ros)
     ros.spin_until(drive.matched, "subscriptions")
-    for _ in range(4):
+    for known in range(4):  # one at a time: of many at once not all become keyframes
         drive.step()
-    ros.spin_until(lambda: len(poses) == 4, "poses")
+        ros.spin_until(lambda known=known: len(poses) > known, "its pose")
     return states, poses, node, drive
 
 
