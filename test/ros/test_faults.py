@@ -124,7 +124,8 @@ def test_a_clock_that_jumps_back_begins_a_new_drive_in_the_same_map(ros):
         clock.publish(Clock(clock=header(sensors.stamp_ns(sensors.sweeps + 1), "").stamp))
 
     ros.spin_until(lambda: sensors.matched() and clock.get_subscription_count() == 2 and states, "subscriptions")
-    sensors.send_until(lambda: tick() or (len(odometry) >= 5 and states[-1].data == "tracking"), "odometry")
+    mapped = len(states) + 1  # a state for every scan that is in the map
+    sensors.send_until(lambda: tick() or (len(odometry) >= 5 and len(states) >= mapped and states[-1].data == "tracking"), "odometry")
     sensors.shift_s = -100.0
     known, said = len(odometry), len(states)
     tick()

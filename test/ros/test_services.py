@@ -81,10 +81,11 @@ def mapping(ros) -> tuple[list[String], list[PoseWithCovarianceStamped], NodePro
     """States and poses of a node that has mapped the first four steps of a drive, the node and the drive."""
     states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
     node, drive = ros.start("localization_node"), Drive(ros)
-    ros.spin_until(drive.matched, "subscriptions")
-    for known in range(4):  # one at a time: of many at once not all become keyframes
+    ros.spin_until(lambda: drive.matched() and states, "subscriptions and the first state")
+    for known in range(4):  # one at a time: clouds that come faster than they are read are lost, as a sensor's are
+        said = len(states)
         drive.step()
-        ros.spin_until(lambda known=known: len(poses) > known, "its pose")
+        ros.spin_until(lambda known=known, said=said: len(poses) > known and len(states) > said, "its pose, and that it is in the map")
     return states, poses, node, drive
 
 
