@@ -39,6 +39,8 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1.0)
     parser.add_argument("--cores", default="", help="all processes on these, as taskset takes them")
     args = parser.parse_args()
+    if args.bag and not args.bag.exists():
+        parser.error(f"{args.bag}: no such bag")
     try:
         import rclpy  # noqa: F401
     except ImportError:

@@ -1,6 +1,7 @@
 """`bev_loc evaluate`: figures against a reference."""
 
 import argparse
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -37,10 +38,13 @@ def register(verbs: argparse._SubParsersAction) -> None:
 
 
 def _trajectory(arguments: argparse.Namespace) -> int:
-    from ..evaluation.trajectory import compare
+    from ..evaluation.trajectory import compare, stamps_back
     from ..evaluation.trajectory_files import read_pair
 
     estimate, reference = read_pair(arguments.estimate, arguments.reference, arguments.times, arguments.calib)
+    for path, trajectory in ((arguments.estimate, estimate), (arguments.reference, reference)):
+        if back := stamps_back(trajectory):
+            print(f"bev_loc: {path}: {back} stamps lie before the row above them; compared in order of time", file=sys.stderr)
     errors = compare(estimate, reference, max_gap_s=arguments.max_gap)
     result = {leaf.name: getattr(errors, leaf.name) for leaf in fields(errors)}
     lines = [

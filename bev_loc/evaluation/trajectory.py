@@ -39,6 +39,11 @@ def compare(estimate: Trajectory, reference: Trajectory, *, max_gap_s: float = 0
     return compare_pairs(estimated, truth)
 
 
+def stamps_back(trajectory: Trajectory) -> int:
+    """How many poses are stamped before the pose above them; `compare` puts them in order of time."""
+    return int(np.count_nonzero(np.diff(trajectory[0]) < 0))
+
+
 def compare_pairs(estimated: np.ndarray, truth: np.ndarray) -> TrajectoryErrors:
     """Errors of (N, 4, 4) poses against (N, 4, 4) truth, pose by pose."""
     T_ref_est = align(truth[:, :3, 3], estimated[:, :3, 3])

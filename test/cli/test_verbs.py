@@ -140,6 +140,17 @@ def test_a_reference_in_the_camera_frame_is_moved_into_the_lidars(capsys, tmp_pa
     assert figures(capsys, *files, "--calib", tmp_path / "calib.txt")["rpe_m"] < 1e-6
 
 
+def test_stamps_that_go_back_are_said(capsys, tmp_path):
+    stamps, poses = arc()
+    write_tum(tmp_path / "truth.tum", stamps, poses)
+    swapped = [1, 0, *range(2, len(stamps))]
+    write_tum(tmp_path / "mixed.tum", stamps[swapped], poses[swapped])
+    assert main(["evaluate", "trajectory", str(tmp_path / "mixed.tum"), str(tmp_path / "truth.tum"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["ate_rmse_m"] < 1e-6
+    assert said.err == f"bev_loc: {tmp_path / 'mixed.tum'}: 1 stamps lie before the row above them; compared in order of time\n"
+
+
 WRONG = {
     "a missing file": (None, "absent"),
     "an empty file": ("", "is empty"),
