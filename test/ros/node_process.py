@@ -44,7 +44,7 @@ class NodeProcess:
         self._process.send_signal(number)
         return self.wait()
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         """The exit code, once it ends by itself."""
         try:
             return self._process.wait(timeout_s)

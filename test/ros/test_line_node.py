@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
 
-from diagnostic_msgs.msg import DiagnosticArray
+from ros.status import Statuses
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from bev_loc.config import LinesConfig
@@ -62,7 +62,7 @@ class Camera:
     def __init__(self, ros, kind: type, topic: str) -> None:
         self.ros = ros
         self.found = ros.collect(PointCloud2, "line_segments")
-        self._diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+        self.statuses = Statuses(ros)
         self._publisher = ros.node.create_publisher(kind, topic, 5)
         self.node = ros.start("line_node")
         ros.spin_until(lambda: self._publisher.get_subscription_count() > 0 and ros.node.count_publishers("line_segments"), "line_node")
@@ -79,8 +79,7 @@ class Camera:
 
     def counted(self, key: str) -> int:
         """A count of the newest diagnostics."""
-        values = self._diagnostics[-1].status[0].values if self._diagnostics else []
-        return int(next((v.value for v in values if v.key == key), 0))
+        return self.statuses.count("line_node", key)
 
 
 def test_segments_come_with_the_images_header_and_in_its_pixels_and_the_picture_only_when_watched(ros):
@@ -139,8 +138,8 @@ def test_a_flood_of_images_is_dropped_not_queued(ros):
         camera.send(big)
     ros.spin_until(lambda: camera.found[-1].header.stamp.sec == 40, "the newest image")
     ros.spin_until(
-        lambda: camera.counted("images received") == camera.counted("images processed") + camera.counted("dropped: too slow"),
-        "every image accounted for",
+        lambda: camera.statuses.settled("line_node") and camera.counted("images processed") == len(camera.found),
+        "every image accounted for, the newest too",
     )
 
 

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: source it, or pip install the wheels the README lists")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
+from ros.status import Statuses
 from ros.street_drive import SCANS, SPEED_M_S, write_drive
 from sensor_msgs.msg import PointCloud2
 
@@ -34,27 +34,12 @@ class Watch:
         self.odometry = ros.collect(Odometry, "odometry")
         self.clouds = ros.collect(PointCloud2, "cloud_deskewed")
         self.poses = ros.collect(PoseWithCovarianceStamped, "pose")
-        self._diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
-
-    def status(self, node: str) -> DiagnosticStatus | None:
-        """The newest status of a node."""
-        return next((m.status[0] for m in reversed(self._diagnostics) if m.status[0].name == node), None)
-
-    def value(self, node: str, key: str) -> int:
-        """A count out of it, 0 before there is one."""
-        status = self.status(node)
-        return int(next((v.value for v in status.values if v.key == key), 0)) if status else 0
+        self.statuses = Statuses(ros)
 
     def listening(self, ros) -> bool:
         """Whether everything that is watched is offered, and localization hears odometry."""
         offered = all(ros.node.count_publishers(topic) for topic in ("odometry", "cloud_deskewed", "pose"))
         return offered and ros.node.count_subscribers("cloud_deskewed") > 1
-
-    def counted(self, node: str) -> int:
-        """Items that a node has processed or counted as dropped."""
-        status = self.status(node)
-        done = ("scans processed", "processed")
-        return sum(int(v.value) for v in status.values if v.key in done or v.key.startswith("dropped: ")) if status else 0
 
 
 def replay(ros, source: Path, scans: int, rate: float, **localization: object):
@@ -65,10 +50,9 @@ def replay(ros, source: Path, scans: int, rate: float, **localization: object):
     source_node = ros.start("source_node", source=str(source), rate=rate, wait_for="'points cloud_deskewed'")
     ros.spin_until(lambda: not source_node.running, "the end of the replay")
     assert source_node.wait() == 0
-    ros.spin_until(lambda: watch.counted("odometry_node") >= scans, f"{scans} scans processed or counted")
-    assert watch.counted("odometry_node") == watch.value("odometry_node", "scans received") == scans
+    ros.spin_until(lambda: watch.statuses.settled("odometry_node") == scans, f"{scans} scans processed or counted")
     ros.spin_until(
-        lambda: watch.counted("localization_node") == watch.value("localization_node", "received") >= scans // 2,
+        lambda: (watch.statuses.settled("localization_node") or 0) >= scans // 2,
         "everything that localization received processed or counted",
     )
     return watch, nodes

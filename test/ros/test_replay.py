@@ -61,9 +61,10 @@ def test_a_replay_with_back_pressure_and_clock_loses_nothing(ros, tmp_path, reco
     ros.collect(Clock, "begin")  # not before it is heard here
     ros.spin_until(lambda: not replayed.running, "the end of the replay")
     assert replayed.wait() == 0 and f"replayed {SCANS} scans" in replayed.output
-    ros.spin_until(lambda: statuses.count("odometry_node", "scans received") == SCANS, "the last counts")
+    ros.spin_until(lambda: statuses.settled("odometry_node") == SCANS, "what became of every scan")
     values = statuses.values("odometry_node")
-    assert values["scans processed"] == str(SCANS) and values["dropped: too slow"] == "0"
+    assert values["scans processed"] == str(SCANS) and values["dropped: too slow"] == "0", values
+    assert "scans without" not in replayed.output, replayed.output
     ros.spin_until(lambda: statuses.count("localization_node", "processed") == len(odometry) >= SCANS - 1, "every pose in the map")
 
     ticks = [stamp_ns(tick.clock) for tick in clock]
