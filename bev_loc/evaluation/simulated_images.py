@@ -3,6 +3,7 @@
 They are drawn as a keyframe's is: a sensor that looks one way also shows what it saw on the last metres of the way.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..bev.raster import rasterise
 from ..clouds.deskew import deskew_by_table, knot_table
 from ..clouds.voxels import downsample
 from ..config import BevConfig, KeyframeConfig
-from ..geometry import so3
+from ..geometry import se3, so3
 from ..geometry.trajectory import path_length_m
 from ..place.surroundings import Surroundings
 from ..records import BevImage
@@ -20,6 +21,20 @@ from ..sim.simulation import Simulation, simulate
 from ..sim.sweep import Sweep
 
 _KNOTS = 11  # poses within a sweep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeenCloud:
+    """What is around a sensor, and where that was."""
+
+    points_level: np.ndarray  # (N, 3) float32 in its levelled frame
+    T_world_level: np.ndarray  # (4, 4)
+
+    def drawn(self, bev: BevConfig, heading_rad: float = 0.0) -> "SeenPlace":
+        """Its image, as a sensor draws it that looks so much farther to the left."""
+        T_level_turned = se3.from_xyz_rpy((0.0, 0.0, 0.0, 0.0, 0.0, heading_rad))
+        points = self.points_level @ T_level_turned[:3, :3].astype(np.float32) if heading_rad else self.points_level
+        return SeenPlace(image=rasterise(points, bev), T_world_level=self.T_world_level @ T_level_turned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,9 +50,14 @@ def drive_along(description: str, spacing_m: float, bev: BevConfig, *, lone_scan
 
     With `lone_scans` each shows its own scan only, whatever the sensor.
     """
-    simulation, keyframes, surroundings = simulate(parse(description)), KeyframeConfig(), Surroundings()
+    clouds = clouds_along(simulate(parse(description)), spacing_m, lone_scans=lone_scans)
+    return [cloud.drawn(bev) for cloud in clouds]
+
+
+def clouds_along(simulation: Simulation, spacing_m: float, *, lone_scans: bool = False) -> Iterator[SeenCloud]:
+    """What the images of `drive_along` are drawn from."""
     scanner, shown = simulation.scanner(), _spaced(simulation, spacing_m)
-    seen = []
+    keyframes, surroundings = KeyframeConfig(), Surroundings()
     for index in sorted({*shown, *_spaced(simulation, keyframes.distance_m)}):
         if index not in shown and (lone_scans or not surroundings.narrow):
             continue
@@ -45,8 +65,7 @@ def drive_along(description: str, spacing_m: float, bev: BevConfig, *, lone_scan
         earlier = surroundings.earlier(downsample(points_lidar, keyframes.voxel_m), T_world_lidar)
         if index in shown:
             around = points_lidar if lone_scans else np.concatenate([points_lidar, earlier])
-            seen.append(_see(around, T_world_lidar, bev))
-    return seen
+            yield _levelled(around, T_world_lidar)
 
 
 def _deskewed(simulation: Simulation, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
@@ -58,13 +77,12 @@ def _deskewed(simulation: Simulation, sweep: Sweep) -> tuple[np.ndarray, np.ndar
     return deskew_by_table(sweep.points_lidar, sweep.offsets_s, table, times_s[0], times_s[-1]), T_world_lidar[-1]
 
 
-def _see(points_lidar: np.ndarray, T_world_lidar: np.ndarray, bev: BevConfig) -> SeenPlace:
-    """The image of (N, 3) points around a sensor."""
+def _levelled(points_lidar: np.ndarray, T_world_lidar: np.ndarray) -> SeenCloud:
+    """(N, 3) points around a sensor."""
     R_level_lidar = so3.level(T_world_lidar[:3, :3])
     T_lidar_level = np.eye(4)
     T_lidar_level[:3, :3] = R_level_lidar.T
-    image = rasterise(points_lidar @ R_level_lidar.T.astype(np.float32), bev)
-    return SeenPlace(image=image, T_world_level=T_world_lidar @ T_lidar_level)
+    return SeenCloud(points_level=points_lidar @ R_level_lidar.T.astype(np.float32), T_world_level=T_world_lidar @ T_lidar_level)
 
 
 def _spaced(simulation: Simulation, spacing_m: float) -> list[int]:

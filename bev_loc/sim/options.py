@@ -33,6 +33,8 @@ class SimOptions:
     blocks: int = _option(4, "size of towns and campuses, blocks each way")
     cars: int = _option(-1, "which parked cars; -1: by pass and season")
     run: int = _option(0, "another run of the same drive: other noise, other wandering in the lane")
+    aside: float = _option(0.0, "metres that the drive keeps to the left of the middle of its lane")
+    wander: float = _option(-1.0, "metres RMS that it swings about that; -1: as the world's drivers do")
     trajectory: str = _option("", "file of poses (TUM, KITTI) to drive along")
     imu_file: str = _option("", "file of real IMU samples with their GPS/INS track (.npz)")
     faults: tuple[Fault, ...] = _option((), "KIND@SECOND[:AMOUNT], several joined by '+'")
@@ -58,10 +60,13 @@ def checked(options: SimOptions) -> SimOptions:
     if options.drive not in PASSES:
         raise SourceError(f"sim:{options.world}: pass must be one of {', '.join(PASSES)}, got '{options.drive}'")
     ranges = {"seconds": (0, 1e5), "start": (0, 1e5), "noise": (0, 100), "speed": (0.1, 5), "moving": (0, 50),
-              "season": (0, 1), "blocks": (2, 40), "cars": (-1, 10**6), "seed": (0, 2**31), "run": (0, 2**20)}  # fmt: skip
+              "season": (0, 1), "blocks": (2, 40), "cars": (-1, 10**6), "seed": (0, 2**31), "run": (0, 2**20),
+              "aside": (-20, 20)}  # fmt: skip
     for key, (low, high) in ranges.items():
         if not low <= getattr(options, key) <= high:
             raise SourceError(f"sim:{options.world}: {key} must lie between {low:g} and {high:g}, got {getattr(options, key)}")
+    if options.wander != -1 and not 0 <= options.wander <= 10:
+        raise SourceError(f"sim:{options.world}: wander must be -1 or between 0 and 10 m, got {options.wander:g}")
     if options.imu != 0 and not 10 <= options.imu <= 1000:
         raise SourceError(f"sim:{options.world}: imu must be 0 or between 10 and 1000 samples per second, got {options.imu:g}")
     return options

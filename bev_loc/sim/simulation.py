@@ -90,6 +90,9 @@ def simulate(options: SimOptions) -> Simulation:
         return _along_given(options, land, lidar)
     world = build_world(options.world, land)
     route = {"map": world.route, "other": world.other, "back": _back(world)}[options.drive]
+    if options.aside or options.wander >= 0:
+        wander_m = route.wander_m if options.wander < 0 else options.wander
+        route = replace(route, points=offset(route.points, options.aside), wander_m=wander_m)
     drive: Drive = plan(route, world.ground, options.seed * 31 + options.run * 7 + PASSES.index(options.drive), speed=options.speed)
     return _assembled(options, world, route, drive, lidar, T_BASE_IMU, None, ())
 

@@ -19,6 +19,7 @@ VIEW_RADIUS_M = 4.0  # the second view may come from another frame this near
 DRIVE_GAP_M = 1000.0
 LOOKALIKES = 20  # nearest in the training-free descriptor, farther away than LOOKALIKE_GAP_M
 LOOKALIKE_GAP_M = 30.0
+_ROWS = 1000  # of the table of likenesses at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class PlaceBatches:
     """Draws batches from the frames of all drives alike."""
 
     def __init__(self, data: PlaceData) -> None:
-        self._pictures, self._positions_m = data.pictures, data.positions_m
+        self._pictures, self._positions_m, self._drawn = data.pictures, data.positions_m, data.drawn
         steps_m = np.linalg.norm(np.diff(self._positions_m, axis=0), axis=1)
         steps_m[np.diff(data.drives) != 0] = DRIVE_GAP_M  # a zone ends where its drive does
         self._path_m = np.concatenate([[0.0], np.cumsum(steps_m)])
@@ -49,7 +50,8 @@ class PlaceBatches:
                 zone = int(rng.integers(len(self._pictures))) if new else int(rng.choice(self._lookalikes[zone]))
             for spot in self._spots(zone, rng):
                 for view, frame in enumerate((spot, self._near(spot, rng))):
-                    picture = (place_views.heavy if view else place_views.light)(self._pictures[frame], rng)
+                    keep = place_views.as_drawn(self._drawn[frame], rng)
+                    picture = (place_views.heavy if view else place_views.light)(self._pictures[frame], keep, rng)
                     pictures.append(_middle(picture))
                     positions_m.append(self._positions_m[frame])
         return Batch(pictures=np.stack(pictures), positions_m=np.array(positions_m))
@@ -66,11 +68,14 @@ class PlaceBatches:
         """(F, LOOKALIKES) frames elsewhere whose training-free descriptors are nearest."""
         describer = make_describer(PlaceConfig(descriptor="fourier_mellin"), GRID)
         rows = np.stack([describer.describe(to_image(picture)) for picture in self._pictures])
-        likeness = rows @ rows.T
-        for n, position_m in enumerate(self._positions_m):
-            likeness[n, np.linalg.norm(self._positions_m - position_m, axis=1) < LOOKALIKE_GAP_M] = -np.inf
-        count = min(LOOKALIKES, len(likeness) - 1)
-        return np.argpartition(-likeness, count, axis=1)[:, :count]
+        count = min(LOOKALIKES, len(rows) - 1)
+        nearest = []
+        for first in range(0, len(rows), _ROWS):
+            likeness = rows[first : first + _ROWS] @ rows.T
+            for n, row in enumerate(likeness, first):
+                row[np.linalg.norm(self._positions_m - self._positions_m[n], axis=1) < LOOKALIKE_GAP_M] = -np.inf
+            nearest.append(np.argpartition(-likeness, count, axis=1)[:, :count])
+        return np.concatenate(nearest)
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Linear discriminant analysis with shrinkage: the differences between damaged views and the clean one are
 made alike in all directions, then the directions in which places differ most are kept. Turns weigh more than
-the damage, which is far larger: a descriptor has to stay where it is when the heading alone changes.
+the damage, which is far larger: a descriptor has to stay where it is when the heading alone changes. A turn is another
+drawing of the same cloud where there is one, and the turned picture elsewhere.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from .place_data import PlaceData
 
 VIEWS = 2  # damaged ones of every picture
 SHRINKAGE = 0.2  # of the within-place covariance, in units of its mean eigenvalue
-TURNS_WEIGH = 20.0  # as often as one damaged view
-SAME_PLACE_M = 2.0  # from here the damaged view may come, by whichever LiDAR
+TURNS_WEIGH = 2.0  # as often as one damaged view
+SAME_PLACE_M = 2.0  # from here the damaged view may come, by whichever LiDAR; it is shifted as a picture on top of that
+AS_DRAWN_M = 4.0  # from here one that is not
 
 
 def learn(
@@ -25,23 +27,38 @@ def learn(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Mean (L,) and basis (L, length) of every part; `parts_of` makes (P, L) parts, zero when unseen, of counts.
 
-    Learned from one picture of `every`.
+    Learned from the first drawing of one cloud, or one picture, of `every`.
     """
     clean, changes, turns = [], [], []
-    for n in range(0, len(data.pictures), every):
+    for n in _first_drawings(data)[::every]:
         rng = np.random.default_rng([seed, n])
         picture = data.pictures[n]
         here = parts_of(to_image(picture).counts)
-        turned = parts_of(to_image(corruptions.turn(picture, rng.uniform(0.0, 360.0))).counts)
-        light = parts_of(to_image(place_views.light(picture, rng)).counts)
+        turned = parts_of(to_image(_turned(data, n, rng)).counts)
+        keep = place_views.as_drawn(data.drawn[n], rng)
+        light = parts_of(to_image(place_views.light(picture, keep, rng)).counts)
         clean.append(here)
         turns.append(_change(here, turned))
-        near = np.flatnonzero(np.linalg.norm(data.positions_m - data.positions_m[n], axis=1) < SAME_PLACE_M)
+        away_m = np.linalg.norm(data.positions_m - data.positions_m[n], axis=1)
         for _ in range(VIEWS):
-            other = data.pictures[int(rng.choice(near))]
-            changes.append(_change(light, parts_of(to_image(place_views.heavy(other, rng)).counts)))
+            keep = place_views.as_drawn(data.drawn[n], rng)
+            other = int(rng.choice(np.flatnonzero(away_m < (AS_DRAWN_M if keep else SAME_PLACE_M))))
+            changes.append(_change(light, parts_of(to_image(place_views.heavy(data.pictures[other], keep, rng)).counts)))
     rows, change_rows, turn_rows = np.stack(clean), np.stack(changes), np.stack(turns)
     return [_discriminant(rows[:, n], change_rows[:, n], turn_rows[:, n], length) for n, length in enumerate(lengths)]
+
+
+def _first_drawings(data: PlaceData) -> np.ndarray:
+    """(M,) pictures, without the further drawings of a cloud."""
+    again = (data.clouds[1:] == data.clouds[:-1]) & data.drawn[1:]
+    return np.flatnonzero(~np.concatenate([[False], again]))
+
+
+def _turned(data: PlaceData, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Picture n under another heading."""
+    if data.drawn[n] and n + 1 < len(data.clouds) and data.clouds[n + 1] == data.clouds[n]:
+        return data.pictures[n + 1]
+    return corruptions.turn(data.pictures[n], rng.uniform(0.0, 360.0))
 
 
 def _change(a: np.ndarray, b: np.ndarray) -> np.ndarray:

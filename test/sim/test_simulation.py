@@ -93,6 +93,25 @@ def test_the_other_pass_sees_the_same_houses_and_other_cars() -> None:
     assert len(metal[0]) != len(metal[1]) or not np.array_equal(*metal)
 
 
+def test_a_drive_keeps_aside_of_its_lane_and_swings_as_asked() -> None:
+    lane, aside, swinging = (
+        simulate(parse(f"tunnel,speed=0.3,wander={wander},aside={left}")).drive for wander, left in ((0, 0), (0, 1.5), (1, 1.5))
+    )
+    left_m = _left_of(aside.poses(np.arange(10.0, 60.0)), lane.poses(np.arange(5.0, 65.0, 0.05)))
+    np.testing.assert_allclose(left_m, 1.5, atol=0.05)
+    left_m = _left_of(swinging.poses(np.arange(10.0, 60.0)), lane.poses(np.arange(5.0, 65.0, 0.05)))
+    assert left_m.std() > 0.3 and (np.abs(left_m - 1.5) < 4.0).all()
+    with pytest.raises(SourceError, match="wander must be -1 or between 0 and 10 m, got 11"):
+        parse("town,wander=11")
+
+
+def _left_of(T_world_base: np.ndarray, T_world_lane: np.ndarray) -> np.ndarray:
+    """(N,) metres to the left of the nearest pose of the lane."""
+    off_m = T_world_base[:, None, :2, 3] - T_world_lane[None, :, :2, 3]
+    nearest = np.linalg.norm(off_m, axis=2).argmin(1)
+    return np.einsum("nj,nj->n", off_m[np.arange(len(off_m)), nearest], T_world_lane[nearest, :2, 1])
+
+
 def test_winter_has_fewer_leaves_on_the_same_trunks() -> None:
     summer, winter = (simulate(parse(f"town,blocks=2,cars=0,season={k}")).world.mesh for k in (0, 1))
     trunks = [mesh.vertices[mesh.triangles[mesh.materials == 6, 0]] for mesh in (summer, winter)]

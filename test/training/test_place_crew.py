@@ -42,7 +42,7 @@ def data() -> PlaceData:
     rng = np.random.default_rng(0)
     pictures = np.where(rng.random((30, 151, 151)) < 0.07, rng.integers(30, 256, (30, 151, 151)), 0).astype(np.uint8)
     positions_m = np.column_stack([10.0 * np.arange(30), np.zeros(30)])
-    return PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(30, int))
+    return PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(30, int), clouds=np.full(30, -1))
 
 
 def test_two_processes_under_torchrun_end_with_one_network_that_saw_both_their_batches(data, tmp_path):

@@ -25,7 +25,7 @@ def batches() -> PlaceBatches:
     rng = np.random.default_rng(0)
     pictures = np.where(rng.random((60, 151, 151)) < 0.07, rng.integers(30, 256, (60, 151, 151)), 0).astype(np.uint8)
     positions_m = np.column_stack([10.0 * np.arange(60), np.zeros(60)])
-    return PlaceBatches(PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(60, int)))
+    return PlaceBatches(PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(60, int), clouds=np.full(60, -1)))
 
 
 def test_the_loss_is_infonce_over_every_positive():
@@ -85,7 +85,7 @@ def test_the_projection_keeps_what_differs_between_places_and_not_what_damage_ch
     rng = np.random.default_rng(0)
     places = rng.normal(size=80)
     positions_m = np.column_stack([10.0 * np.arange(80), np.zeros(80)])
-    data = PlaceData(pictures=np.zeros((80, 151, 151), np.uint8), positions_m=positions_m, drives=np.zeros(80, int))
+    data = PlaceData(pictures=np.zeros((80, 151, 151), np.uint8), positions_m=positions_m, drives=np.zeros(80, int), clouds=np.full(80, -1))
     calls = iter(range(10_000))
 
     def parts_of(counts: np.ndarray) -> np.ndarray:
@@ -97,22 +97,44 @@ def test_the_projection_keeps_what_differs_between_places_and_not_what_damage_ch
     assert mean.shape == (3,) and abs(basis[0, 0]) > 10 * abs(basis[1, 0])
 
 
+def test_the_turn_of_a_cloud_is_its_other_drawing_and_half_of_its_views_are_not_turned_as_pictures():
+    rng = np.random.default_rng(0)
+    pictures = np.where(rng.random((120, 151, 151)) < 0.05, 255, 0).astype(np.uint8)
+    positions_m = np.column_stack([10.0 * np.arange(60).repeat(2), np.zeros(120)])
+    data = PlaceData(pictures=pictures, positions_m=positions_m, drives=np.zeros(120, int), clouds=np.arange(60).repeat(2))
+    seen = []
+
+    def parts_of(counts: np.ndarray) -> np.ndarray:
+        seen.append(counts)
+        return np.random.default_rng(len(seen)).normal(size=(1, 3))
+
+    learn(data, 1, parts_of, [1], seed=0)
+    assert len(seen) == 60 * 5  # of each cloud: a drawing, another one, a light view and two heavy ones
+    for n in range(60):
+        for view in range(2):
+            np.testing.assert_array_equal(seen[5 * n + view], to_image(pictures[2 * n + view]).counts)
+    light = seen[2::5]
+    kept = np.mean([not np.isin(counts, range(1, 10)).any() for counts in light])  # nothing between nothing and all
+    assert 0.3 < kept < 0.7
+
+
 def test_a_second_view_may_come_from_another_drive_through_the_same_place():
     pictures = np.zeros((40, 151, 151), np.uint8)
     pictures[:20, 75, 75], pictures[20:, 75, 75] = 100, 200
     positions_m = np.column_stack([np.tile(12.0 * np.arange(20), 2), np.repeat([0.0, 3.5], 20)])
-    data = PlaceData(pictures=pictures, positions_m=positions_m, drives=np.repeat([0, 1], 20))
+    data = PlaceData(pictures=pictures, positions_m=positions_m, drives=np.repeat([0, 1], 20), clouds=np.full(40, -1))
     batch = PlaceBatches(data).draw(np.random.default_rng(0))
     pairs = batch.positions_m.reshape(-1, VIEWS, 2)[:, :, 1]
     assert (pairs[:, 0] != pairs[:, 1]).any() and (pairs[:, 0] == pairs[:, 1]).any()
 
 
 def test_a_training_set_is_one_file(tmp_path):
-    data = PlaceData(pictures=np.ones((3, 5, 5), np.uint8), positions_m=np.ones((3, 2)), drives=np.arange(3))
+    data = PlaceData(pictures=np.ones((3, 5, 5), np.uint8), positions_m=np.ones((3, 2)), drives=np.arange(3), clouds=np.array([-1, 0, 0]))
     data.save(tmp_path / "set.npz")
     again = load(tmp_path / "set.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["set.npz"]
     np.testing.assert_array_equal(again.pictures, data.pictures)
+    assert again.drawn.tolist() == [False, True, True]
     whole = (tmp_path / "set.npz").read_bytes()
     for damaged in (b"no archive", b"", whole[: len(whole) // 2]):
         (tmp_path / "set.npz").write_bytes(damaged)
