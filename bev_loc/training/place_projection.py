@@ -3,7 +3,8 @@
 Linear discriminant analysis with shrinkage: the differences between damaged views and the clean one are
 made alike in all directions, then the directions in which places differ most are kept. Turns weigh more than
 the damage, which is far larger: a descriptor has to stay where it is when the heading alone changes. A turn is another
-drawing of the same cloud where there is one, and the turned picture elsewhere.
+drawing of the same cloud where there is one, and the turned picture elsewhere. Those of the real drive weigh most:
+they are small beside those of clouds, which fall into other cells, and would hardly count among them.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from .place_data import PlaceData
 
 VIEWS = 2  # damaged ones of every picture
 SHRINKAGE = 0.2  # of the within-place covariance, in units of its mean eigenvalue
-TURNS_WEIGH = 2.0  # as often as one damaged view
+REAL_TURNS_WEIGH = 20.0  # those of the real drive's pictures, as often as one damaged view
+DRAWN_TURNS_WEIGH = 2.0  # those of simulated clouds
 SAME_PLACE_M = 2.0  # from here the damaged view may come, by whichever LiDAR; it is shifted as a picture on top of that
 AS_DRAWN_M = 4.0  # from here one that is not
 
@@ -30,7 +32,8 @@ def learn(
     Learned from the first drawing of one cloud, or one picture, of `every`.
     """
     clean, changes, turns = [], [], []
-    for n in _first_drawings(data)[::every]:
+    taught = _first_drawings(data)[::every]
+    for n in taught:
         rng = np.random.default_rng([seed, n])
         picture = data.pictures[n]
         here = parts_of(to_image(picture).counts)
@@ -44,8 +47,13 @@ def learn(
             keep = place_views.as_drawn(data.drawn[n], rng)
             other = int(rng.choice(np.flatnonzero(away_m < (AS_DRAWN_M if keep else SAME_PLACE_M))))
             changes.append(_change(light, parts_of(to_image(place_views.heavy(data.pictures[other], keep, rng)).counts)))
-    rows, change_rows, turn_rows = np.stack(clean), np.stack(changes), np.stack(turns)
-    return [_discriminant(rows[:, n], change_rows[:, n], turn_rows[:, n], length) for n, length in enumerate(lengths)]
+    rows, change_rows, turn_rows, real = np.stack(clean), np.stack(changes), np.stack(turns), ~data.drawn[taught]
+    bases = []
+    for n, length in enumerate(lengths):
+        within = _covariance(change_rows[:, n])
+        within += REAL_TURNS_WEIGH * _covariance(turn_rows[real, n]) + DRAWN_TURNS_WEIGH * _covariance(turn_rows[~real, n])
+        bases.append(_discriminant(rows[:, n], within, length))
+    return bases
 
 
 def _first_drawings(data: PlaceData) -> np.ndarray:
@@ -66,10 +74,9 @@ def _change(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (b - a) * (a.any(1, keepdims=True) & b.any(1, keepdims=True))
 
 
-def _discriminant(clean: np.ndarray, changes: np.ndarray, turns: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _discriminant(clean: np.ndarray, within: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     clean = clean[clean.any(1)]
     mean = clean.mean(0)
-    within = _covariance(changes) + TURNS_WEIGH * _covariance(turns)
     values, vectors = np.linalg.eigh(within)
     whiten = (vectors * (values + SHRINKAGE * values.mean()) ** -0.5) @ vectors.T
     spread = (clean - mean).astype(float) @ whiten

@@ -118,6 +118,25 @@ def test_the_turn_of_a_cloud_is_its_other_drawing_and_half_of_its_views_are_not_
     assert 0.3 < kept < 0.7
 
 
+def test_what_turns_change_in_the_real_drive_weighs_more_than_what_they_change_in_drawn_clouds():
+    rng = np.random.default_rng(0)
+    places = 0.5 * rng.normal(size=(120, 2))
+    positions_m = np.column_stack([10.0 * np.concatenate([np.arange(60), 60 + np.arange(60).repeat(2)]), np.zeros(180)])
+    clouds = np.concatenate([np.full(60, -1), np.arange(60).repeat(2)])
+    data = PlaceData(pictures=np.zeros((180, 151, 151), np.uint8), positions_m=positions_m, drives=np.zeros(180, int), clouds=clouds)
+    calls = iter(range(10_000))
+
+    def parts_of(counts: np.ndarray) -> np.ndarray:
+        place, view = divmod(next(calls), 5)  # as it is, turned, lightly and twice heavily changed
+        turn = 0.5 * rng.normal() * (view == 1)
+        real = place < 60
+        return np.array([[places[place, 0] + turn * real, places[place, 1] + turn * (not real), 1.0]])
+
+    [(_, basis)] = learn(data, 1, parts_of, [2], seed=0)
+    kept = np.linalg.norm(basis, axis=1)
+    assert kept[1] > 2 * kept[0]
+
+
 def test_a_second_view_may_come_from_another_drive_through_the_same_place():
     pictures = np.zeros((40, 151, 151), np.uint8)
     pictures[:20, 75, 75], pictures[20:, 75, 75] = 100, 200
