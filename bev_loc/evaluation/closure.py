@@ -19,6 +19,7 @@ from .closure_drive import ClosureDrive
 from .trajectory import compare_pairs
 
 MIN_SCORE = 0.7  # of the images on what the query saw; no cloud will say more, so more is asked than of keyframes
+WITNESSES = 2  # to a closure that drift does not explain, where a vehicle's need one: two look-alikes may agree by chance
 MOST_OFFSET_M = 6.0  # farther apart two images show too different a view to be a revisit
 ORACLE_SIGMA_M, ORACLE_SIGMA_RAD = 0.12, np.radians(0.17)  # about the error of a pose from two images
 COMMON_SIGMA_M, COMMON_SIGMA_RAD = 0.3, np.radians(1.0)  # of a factor: closures a few metres apart err alike
@@ -156,7 +157,7 @@ def precision_recall(drive: ClosureDrive, verdicts: list[Closure]) -> np.ndarray
 
 def _close(drive: ClosureDrive, config: GraphConfig, answers: list[Answer]) -> tuple[list[Closure], np.ndarray]:
     """Every answer with its verdict, by query, and the (N, 4, 4) optimised poses, scan after scan as on a vehicle."""
-    graph, gate = PoseGraph(config), ConsistencyGate(config)
+    graph, gate = PoseGraph(config), ConsistencyGate(config, WITNESSES)
     graph.anchor(0, np.eye(4))
     by_query = {answer.query: answer for answer in answers}
     verdicts: dict[int, Closure] = {}

@@ -14,7 +14,7 @@ _COMPARABLE_M = 60.0  # of driving between two closures: farther apart, drift ex
 _SLACK_M, _SLACK_RAD = 0.5, np.radians(2.0)  # for the closures' own errors
 _VOTERS = 3  # the nearest closures judge: so one slip of the odometry is got over
 _IMPOSSIBLE = 10.0  # times the expected drift: a look-alike, whatever agrees with it
-UNCONFIRMED = "waits for a second closure"
+UNCONFIRMED = "waits for another closure"
 INCONSISTENT = "contradicts other closures"
 BEYOND_DRIFT = "farther than odometry can err"
 
@@ -30,8 +30,10 @@ class Admission:
 class ConsistencyGate:
     """Remembers the closures of the last stretch, admitted and not, and judges new ones against them."""
 
-    def __init__(self, config: GraphConfig) -> None:
+    def __init__(self, config: GraphConfig, witnesses: int = 1) -> None:
+        """So many `witnesses` have to agree with a closure that lies farther off than drift explains."""
         self._config = config
+        self._witnesses = witnesses
         self._admitted: list[Closure] = []
         self._waiting: list[Closure] = []
 
@@ -42,22 +44,22 @@ class ConsistencyGate:
     def offer(self, closure: Closure, graph: PoseGraph) -> Admission:
         """Judge a verified closure between keyframes of `graph`, the query being the newest.
 
-        If half of the nearest closures of other keyframes agree, it enters, and with it those among
-        them that had waited. One with nothing to be compared with enters if it lies within the
-        drift to be expected, else it waits.
+        If half of the nearest closures of other keyframes agree, and it lies within the drift to be expected
+        or enough of them agree, it enters, and with it those among them that had waited; else it waits.
         """
         if self._impossible(closure, graph):
             return Admission(admitted=(), refused=replace(closure, accepted=False, reason=BEYOND_DRIFT))
         self._forget_far(closure, graph)
         voters = self._voters(closure, graph)
         agreeing = [c for gap_m, c in voters if self._agree(c, closure, gap_m, graph)]
-        if 2 * len(agreeing) >= len(voters) and (agreeing or self._expected(closure, graph)):
+        uncontested = 2 * len(agreeing) >= len(voters)
+        if uncontested and (len(agreeing) >= self._witnesses or self._expected(closure, graph)):
             freed = [c for c in self._waiting if c in agreeing]
             self._waiting = [c for c in self._waiting if c not in freed]
             self._admitted += [*freed, closure]
             return Admission(admitted=(*freed, closure))
         self._waiting.append(closure)
-        reason = INCONSISTENT if voters else UNCONFIRMED
+        reason = UNCONFIRMED if uncontested else INCONSISTENT
         return Admission(admitted=(), refused=replace(closure, accepted=False, reason=reason))
 
     def _voters(self, closure: Closure, graph: PoseGraph) -> list[tuple[float, Closure]]:

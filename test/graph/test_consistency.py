@@ -30,6 +30,18 @@ def test_a_closure_within_the_expected_drift_needs_no_second() -> None:
     assert ConsistencyGate(GraphConfig()).offer(true_closure(LAP + 5, 5, true), graph).admitted
 
 
+def test_where_two_witnesses_are_asked_for_a_pair_waits_for_a_third() -> None:
+    true, drifted = square(laps=2)
+    graph, gate = graph_of(drifted), ConsistencyGate(GraphConfig(), witnesses=2)
+    first, second, third = (true_closure(LAP + n, n, true) for n in (11, 12, 13))
+    for waiting in (first, second):
+        refused = gate.offer(waiting, graph).refused
+        assert refused is not None and refused.reason == UNCONFIRMED
+    assert set(closure.match_id for closure in gate.offer(third, graph).admitted) == {11, 12, 13}
+    straight = graph_of(true)
+    assert ConsistencyGate(GraphConfig(), witnesses=2).offer(true_closure(LAP + 5, 5, true), straight).admitted  # expected there
+
+
 def test_two_matches_of_one_keyframe_do_not_confirm_each_other() -> None:
     true, drifted = square(laps=2)
     graph, gate = graph_of(drifted), ConsistencyGate(GraphConfig())
