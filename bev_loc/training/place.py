@@ -46,7 +46,7 @@ class PlaceOptions:
     frames: int  # the first so many
     worlds: int  # simulated ones beside them
     threads: int
-    descriptor: str  # spectral, which takes two minutes; fused, with the equivariant REIN; bevplace, the paper's REIN
+    descriptor: str  # spectral, which takes a quarter of an hour; fused, with the equivariant REIN; bevplace, the paper's REIN
     training: PlaceTraining
 
 
