@@ -25,12 +25,14 @@ from ..records import Dropped, ImuSample, LidarScan, Odometry
 from ..sources.base import Item, Source, scan_end_ns
 from ..sources.open import open_source
 from . import diagnostics, qos
+from .acquaintance import unacquainted
 from .conversions import cloud_message, header, imu_message, odometry_message
 from .params import Parameters
 from .runner import run
 from .tf import Tf
 
-_MATCH_S = 0.5  # from seeing a listener to being matched with it
+_ACQUAINTED_S = 10.0  # for every listener to answer; they do at once, but on a machine that has much else to do
+_MATCH_S = 0.5  # for the listeners to know each other too
 _FOLLOW_S = 4.0  # back-pressure waits this long for the odometry of a scan: it may have been dropped; DDS repeats after 3 s
 _UNANSWERED = "scans without"  # followed by the topic
 
@@ -136,6 +138,9 @@ class SourceNode:
                 return
         if absent:
             self.node.get_logger().warning(f"nobody listens to {', '.join(absent)}: what is replayed from here on is lost there")
+        silent = unacquainted(self.node, topics, _ACQUAINTED_S, self._stopping.wait)
+        if silent:
+            self.node.get_logger().warning(f"no answer from {', '.join(silent)}: what is replayed first may be lost there")
         self._stopping.wait(_MATCH_S)
 
     def _wait_for_followers(self) -> None:
