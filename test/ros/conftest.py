@@ -82,6 +82,17 @@ class Ros:
         self.spin_until(future.done, f"response of {name}")
         return future.result()
 
+    def meet(self, *nodes: str) -> None:
+        """Wait until nodes spin and know every publisher and subscription made here so far.
+
+        Who is seen here need not see us yet: what it publishes until then is not sent to us, and what a best-effort
+        listener is sent until then is lost. The answer to a client that was made last says that all before it is known.
+        """
+        from rcl_interfaces.srv import GetParameters
+
+        for node in nodes:
+            self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request())
+
     def close(self) -> None:
         """End everything."""
         import rclpy

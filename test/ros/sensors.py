@@ -10,7 +10,7 @@ from sensor_msgs.msg import Imu, PointCloud2
 
 from bev_loc.records import ImuSample
 from bev_loc.ros import qos
-from bev_loc.ros.conversions import cloud_message, imu_message
+from bev_loc.ros.conversions import cloud_message, imu_message, stamp_ns
 
 PERIOD_NS = 100_000_000
 
@@ -54,6 +54,12 @@ class Sensors:
             self.imu.publish(imu_message(ImuSample(stamp_ns=begin_ns + k * 10**7, gyro_rad_s=np.zeros(3), acc_m_s2=up), self.frame))
         self.points.publish(self.cloud(self.sweeps))
         self.sweeps += 1
+
+    def send_and_hear(self, odometry: list) -> None:
+        """The next sweep, and its odometry: what was sent before has been dealt with then, and nothing waits."""
+        middle_ns = self.stamp_ns(self.sweeps) + PERIOD_NS // 2
+        self.send()
+        self.ros.spin_until(lambda: odometry and stamp_ns(odometry[-1].header.stamp) > middle_ns, "the odometry of the last sweep")
 
     def send_until(self, condition: Any, what: str, most: int = 30) -> None:
         """Sweep after sweep, a little apart, until `condition` holds."""

@@ -65,7 +65,8 @@ class Camera:
         self.statuses = Statuses(ros)
         self._publisher = ros.node.create_publisher(kind, topic, 5)
         self.node = ros.start("line_node")
-        ros.spin_until(lambda: self._publisher.get_subscription_count() > 0 and ros.node.count_publishers("line_segments"), "line_node")
+        ros.meet("line_node")
+        ros.spin_until(self._publisher.get_subscription_count, "subscription of the images")
 
     def show(self, message) -> PointCloud2:
         """The answer to one image."""
@@ -88,8 +89,7 @@ def test_segments_come_with_the_images_header_and_in_its_pixels_and_the_picture_
     assert (cloud.header.frame_id, cloud.header.stamp.sec) == ("camera", 7)
     assert shows_the_box(segments(cloud))
     pictures = ros.collect(Image, "line_image")
-    ros.spin_until(lambda: ros.node.count_publishers("line_image"), "line_image")
-    ros.spin_for(0.5)
+    ros.meet("line_node")  # it draws for those whom it knows
     camera.show(image_message(np.repeat(picture()[..., None], 3, axis=2), "bgr8", 8))
     ros.spin_until(lambda: pictures and pictures[-1].header.stamp.sec == 8, "the picture")
     assert (pictures[-1].encoding, pictures[-1].height, pictures[-1].width) == ("rgb8", 375, 500)

@@ -36,17 +36,12 @@ class Watch:
         self.poses = ros.collect(PoseWithCovarianceStamped, "pose")
         self.statuses = Statuses(ros)
 
-    def listening(self, ros) -> bool:
-        """Whether everything that is watched is offered, and localization hears odometry."""
-        offered = all(ros.node.count_publishers(topic) for topic in ("odometry", "cloud_deskewed", "pose"))
-        return offered and ros.node.count_subscribers("cloud_deskewed") > 1
-
 
 def replay(ros, source: Path, scans: int, rate: float, **localization: object):
     """Replay `source` through all three nodes until every scan is accounted for."""
     watch = Watch(ros)
     nodes = [ros.start("odometry_node"), ros.start("localization_node", **localization)]
-    ros.spin_until(lambda: watch.listening(ros), "the nodes")
+    ros.meet("odometry_node", "localization_node")
     source_node = ros.start("source_node", source=str(source), rate=rate, wait_for="'points cloud_deskewed'")
     ros.spin_until(lambda: not source_node.running, "the end of the replay")
     assert source_node.wait() == 0

@@ -52,6 +52,7 @@ class Odometer:
         self._odometry = ros.node.create_publisher(OdometryMessage, "odometry", qos.RESULT)
         self._cloud = ros.node.create_publisher(PointCloud2, "cloud_deskewed", qos.CLOUD)
         self.begun = ros.node.create_publisher(Header, "odometry_begun", qos.RESULT)
+        ros.meet("localization_node")
         ros.spin_until(self._matched, "subscriptions")
         ros.spin_until(lambda: self.states, "a state")
 
@@ -144,11 +145,13 @@ def test_two_robots_in_one_domain_do_not_hear_each_other_and_names_can_be_remapp
     for robot in inputs:
         names = ("-r", f"__ns:=/{robot}", "-r", "/tf:=tf", "-r", "/tf_static:=tf_static", "-r", f"points:={inputs[robot]}")
         nodes.append(ros.start("odometry_node", *names, ros__odom_frame=f"{robot}_odom"))
+    ros.meet(*(f"/{robot}/odometry_node" for robot in inputs))
     ros.spin_until(lambda: all(each.matched() for each in sensors.values()), "subscriptions")
     sensors["robot1"].send_until(lambda: len(odometry["robot1"]) >= 2, "odometry of the first")
     assert not odometry["robot2"]
     sensors["robot2"].send_until(lambda: len(odometry["robot2"]) >= 2, "odometry of the second")
     for robot in inputs:
+        ros.spin_until(lambda robot=robot: transforms[robot], f"a transform of {robot}")
         assert {m.header.frame_id for m in odometry[robot]} == {f"{robot}_odom"}
         assert {t.header.frame_id for m in transforms[robot] for t in m.transforms} == {f"{robot}_odom"}
     assert not global_tf

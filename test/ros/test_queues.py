@@ -25,7 +25,7 @@ class Held:
 
     def __call__(self, item: int) -> None:
         self.began.set()
-        self.go_on.wait(5)
+        self.go_on.wait(60)
         self.handled.append(item)
 
 
@@ -33,7 +33,7 @@ def held_worker(held: Held, most_waiting: int, items: int, thin_out: bool = Fals
     """A worker that is held up at item 0 while items from 1 on are offered."""
     worker = Worker("test", held, most_waiting=most_waiting, thin_out=thin_out)
     worker.offer(0)
-    assert held.began.wait(5)
+    assert held.began.wait(60)
     for item in range(1, items + 1):
         worker.offer(item)
     return worker
@@ -61,8 +61,12 @@ def test_a_worker_that_was_held_up_gets_the_whole_way_in_larger_steps():
 
 def test_a_stopped_worker_counts_what_was_still_waiting():
     worker = held_worker(held := Held(), most_waiting=5, items=2)
-    threading.Timer(0.05, held.go_on.set).start()
-    worker.stop()
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    while worker.waiting:
+        time.sleep(0.01)
+    held.go_on.set()
+    stopping.join()
     assert (worker.handled, worker.dropped) == (1, 2)
 
 

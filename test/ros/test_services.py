@@ -81,6 +81,7 @@ def mapping(ros) -> tuple[list[String], list[PoseWithCovarianceStamped], NodePro
     """States and poses of a node that has mapped the first four steps of a drive, the node and the drive."""
     states, poses = ros.collect(String, "state", qos.LATCHED), ros.collect(PoseWithCovarianceStamped, "pose")
     node, drive = ros.start("localization_node"), Drive(ros)
+    ros.meet("localization_node")
     ros.spin_until(lambda: drive.matched() and states, "subscriptions and the first state")
     for known in range(4):  # one at a time: clouds that come faster than they are read are lost, as a sensor's are
         said = len(states)
@@ -126,7 +127,9 @@ def test_a_map_is_saved_loaded_and_searched_by_services(ros, tmp_path: Path):
 
 def test_poses_go_on_forwards_after_a_reset(ros):
     states, poses, node, drive = mapping(ros)
+    said = len(states)
     assert trigger(ros, "reset").success
+    ros.spin_until(lambda: len(states) > said, "the state of the new beginning")
     known, drive.steps = len(states), 2
     drive.step()  # as one that waited while the node was reset
     ros.spin_until(lambda: len(states) > known, "its state")
@@ -141,7 +144,9 @@ def test_two_beginnings_of_the_odometry_close_together_are_both_heeded(ros):
     states, begun = ros.collect(String, "state", qos.LATCHED), ros.node.create_publisher(Header, "odometry_begun", qos.RESULT)
     node, drive = ros.start("localization_node"), Drive(ros)
     ros.spin_until(lambda: drive.matched() and begun.get_subscription_count() and states, "subscriptions")
+    known = len(states)
     drive.step()
+    ros.spin_until(lambda: len(states) > known, "the first step in the map")
     for step in (1, 2):  # said before the pairs have come
         begun.publish(header(FIRST_STAMP_NS + step * 10**8, "odom"))
     ros.spin_for(0.3)

@@ -1,6 +1,7 @@
 """Transforms: sent where they are known, asked for where they are needed, never guessed."""
 
 import signal
+from itertools import count
 
 import numpy as np
 import pytest
@@ -55,6 +56,7 @@ def test_a_scan_waits_for_its_transform_and_both_frames_are_named(with_tf2, make
     node = ros.start("odometry_node")
     points = ros.node.create_publisher(PointCloud2, "points", qos.CLOUD)
     imu = ros.node.create_publisher(Imu, "imu", 10)
+    ros.meet("odometry_node")
     ros.spin_until(lambda: points.get_subscription_count() and imu.get_subscription_count(), "subscriptions")
     boxes, rng = street(), np.random.default_rng(5)
 
@@ -72,7 +74,7 @@ def test_a_scan_waits_for_its_transform_and_both_frames_are_named(with_tf2, make
     tf = Tf(ros.node, send=True, listen=False)
     tf.send_static(se3.from_xyz_rpy((0.5, 0, 1.7, 0, 0, 0)), "base_link", "lidar")
     tf.send_static(np.eye(4), "base_link", "imu")
-    sent = iter(range(1, 20))
-    ros.spin_until(lambda: len(odometry) or (send(next(sent)), ros.spin_for(0.2)) and False, "odometry", 10.0)
+    sent = count(1)
+    ros.spin_until(lambda: len(odometry) or (send(next(sent)), ros.spin_for(0.2)) and False, "odometry")
     assert "starts with an IMU" in node.output and "gravity" in node.output
     assert node.end(signal.SIGINT) == 0

@@ -38,7 +38,7 @@ for name, module in list(sys.modules.items()):
         if isinstance(value, Dispatcher) and not value.signatures:
             print(name, key)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0 and ended.stdout == "", ended.stdout + ended.stderr
 
 

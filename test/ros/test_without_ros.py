@@ -21,7 +21,7 @@ runpy.run_module("bev_loc.ros.{node}", run_name="__main__")
 def test_a_node_without_ros_says_how_to_get_it_and_exits_with_one(repository, node):
     package = "rclpy"
     script = HIDE_AND_START.format(package=package, node=node)
-    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr and len(ended.stderr.strip().splitlines()) == 1, ended.stderr
     assert "ROS 2" in ended.stderr and package in ended.stderr and "pip install" in ended.stderr and "setup.bash" in ended.stderr
@@ -31,5 +31,5 @@ def test_a_ros_of_another_python_is_recognised(repository):
     script = HIDE_AND_START.format(package="rclpy", node="odometry_node").replace(
         'raise ModuleNotFoundError(f"No module named {name!r}", name=name)', 'raise ImportError("_rclpy_pybind11: another Python")'
     )
-    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr and "3.12" in ended.stderr, ended.stderr

@@ -50,7 +50,7 @@ def test_two_processes_under_torchrun_end_with_one_network_that_saw_both_their_b
     (tmp_path / "crew.py").write_text(CREW)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     call = [sys.executable, *launcher, str(tmp_path / "crew.py"), str(tmp_path)]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     torch.manual_seed(0)
     alone = CyclicRein(2, 2, 8, 4)
