@@ -98,7 +98,9 @@ class Ros:
         import rclpy
 
         for process in self._processes:
-            process.kill()
+            process.leave()
+        for process in self._processes:
+            process.kill(after_s=10.0)
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)

@@ -51,9 +51,17 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end within {timeout_s} s; it said:\n{self.output}") from None
 
-    def kill(self) -> None:
-        """End it whatever it does."""
+    def leave(self) -> None:
+        """Ask it to end: one that is killed leaves its shared memory behind, for others of its domain to stumble over."""
         if self.running:
+            self._killed = True
+            self._process.terminate()
+
+    def kill(self, after_s: float = 0.0) -> None:
+        """End it whatever it does, if it does not end within `after_s`."""
+        try:
+            self._process.wait(after_s)
+        except subprocess.TimeoutExpired:
             self._killed = True
             self._process.kill()
             self._process.wait()
