@@ -1,6 +1,7 @@
 """Recordings through ROS faster than real time: the source waits for the nodes, and nothing is lost."""
 
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,17 @@ def test_a_replay_with_back_pressure_and_clock_loses_nothing(ros, tmp_path, reco
     assert (T_last - T_first)[0, 3] == pytest.approx(SPEED_M_S * driven_s, abs=0.15)
     for node in nodes:
         assert node.end(signal.SIGINT) == 0 and "Traceback" not in node.output
+
+
+def test_a_replay_at_the_speed_of_the_recording_does_not_run_ahead_of_it(ros, tmp_path):
+    ros.collect(PointCloud2, "points")
+    replayed = ros.start("source_node", source=kitti(tmp_path), rate=1.0, wait_for="'points begin'")
+    ros.meet("source_node")
+    begin_s = time.monotonic()
+    ros.collect(Clock, "begin")
+    ros.spin_until(lambda: not replayed.running, "the end of the replay")
+    assert replayed.wait() == 0 and f"replayed {SCANS} scans" in replayed.output
+    assert time.monotonic() - begin_s >= (SCANS - 1) * PERIOD_NS * 1e-9
 
 
 def test_a_replay_says_who_did_not_listen_and_which_scans_had_no_answer(ros, tmp_path):
