@@ -19,7 +19,7 @@ _FEW, _KNOWN = 8, 5  # points that tell a pixel's spread, and views of it: late 
 _VIEWS = 16  # of a pixel, after which it is left as it is
 _VIEW_M = 0.3  # driven from one view to the next: a lidar's rings and columns are lines from any one of them
 _THIN_M, _UPRIGHT_M = 0.035, 0.35  # deviation across, and least extent in height, of an upright surface in a pixel
-_ALONE_PX, _BESIDE = 4, 0.1  # pixels before and behind a surface in which there is next to nothing, of its points
+_ALONE_PX, _BESIDE = 4, 0.5  # pixels before and behind a surface, which hold less than this part of its points
 _ALONG = 0.45  # part of the normal along an axis of the image from which on that is looked at along it
 _NOISE_M = 0.03  # of one point
 
@@ -120,7 +120,9 @@ def _alone(i, j, k, di, dj, nx, ny, count, keys, sums):
     """Whether nothing is before and behind a surface, along one axis of the image.
 
     Columns and rings of a lidar may fall on the same spots of a wall scan after scan, when it drives from one to the
-    next between two scans; but then the wall goes on beside them.
+    next between two scans; but then the wall goes on beside them, with at least as many points on either side. What
+    stands by a wall has some of its points beside it too: they go on coming, from ever nearer, when its own have ended
+    with its views.
     """
     near = count
     first, second = 0.0, 0.0  # moments across of the pixels next to it

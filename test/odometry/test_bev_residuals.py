@@ -147,6 +147,17 @@ def test_columns_that_fall_on_the_same_spots_of_a_wall_are_not_taken_for_the_wor
     assert len(matches.facing(np.array([[1.0], [0.0], [0.0]]), 0.5).seen_xy) == 0
 
 
+def test_a_niche_whose_wall_is_seen_from_ever_nearer_stays_known() -> None:
+    """A lidar of few rings: its front is left with a point of each of its views, some of the wall's come after that."""
+    rng, image = np.random.default_rng(4), MapImage()
+    for step in range(40):
+        front = [(20.12, 3.1 + 0.1 * rng.random(), rng.uniform(1.0, 2.0))]
+        wall = [(rng.uniform(20.6, 21.1), 3.2, rng.uniform(1.0, 2.0))] if step > 20 and step % 4 == 0 else []
+        image.add(np.array(front + wall, np.float32), np.array([0.5 * step, 0.0, 1.5]))
+    matches = image.match(np.array(front, np.float32), se3.from_xyz_rpy((19.5, 0, 1.5, 0, 0, 0)))
+    assert len(matches.facing(np.array([[1.0], [0.0], [0.0]]), 0.5).seen_xy) == 1
+
+
 def registered(help_: BevHelp | None) -> Registration:
     """Of a scan of the tunnel's walls and ground 10.5 m from the start, expected 15 cm too far and 3 cm aside."""
     local_map = LayeredMap(1.0, 100.0)
