@@ -17,7 +17,7 @@ _CONVERGED_RAD, _CONVERGED_M = 1e-4, 1e-3
 _SEARCH_RAD, _SEARCH_M = 1e-3, 2e-2  # motion since the last search of neighbours that calls for another
 _DEGENERATE = 20.0  # matches' worth of information below which a direction counts as unobserved
 _OPEN = 60.0  # below it BEV matches may help
-_FACING = 0.5  # cosine to an open direction from which on a surface tells something of it
+_FACING = 0.7  # cosine to an open direction from which on a surface tells something of it: few points tilt a wall by 30 degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

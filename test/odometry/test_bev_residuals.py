@@ -1,5 +1,7 @@
 """BEV residuals: Jacobians against central differences, surfaces found where they are, and help where planes have none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,16 @@ def test_only_surfaces_that_face_along_a_direction_tell_of_it() -> None:
     assert len(matches.facing(np.array([[1.0], [0.0], [0.0]]), 0.5).seen_xy) == 2
     assert len(matches.facing(np.array([[0.0], [1.0], [0.0]]), 0.5).seen_xy) == 0
     assert len(matches.facing(np.eye(3), 0.5).seen_xy) == 2
+
+
+@pytest.mark.parametrize(("degrees", "kept"), [(10, True), (40, True), (55, False), (65, False)])
+def test_a_piece_of_wall_that_few_points_tilt_tells_nothing_of_the_way_along_it(degrees: float, kept: bool) -> None:
+    one = replace(facing_x([0.0]), normals_xy=np.array([[np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]]))
+    prediction = Prediction(
+        T_odom_body=np.eye(4), covariance=0.01 * np.eye(6), course=ConstantTwist(T_odom_last=np.eye(4), motion=np.zeros(6)), interval_s=0.1
+    )
+    found = BevHelp(match=lambda: one, always=False).matches(prediction, np.array([[1.0], [0.0], [0.0]]))
+    assert len(found.seen_xy) == kept
 
 
 def surface(rng: np.random.Generator, a: tuple[float, float], b: tuple[float, float], high_m: float, per_m2: float) -> np.ndarray:
