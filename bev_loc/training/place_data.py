@@ -99,9 +99,9 @@ def gather(images: Path, poses: Path, frames: int, worlds: int, say: Callable[[s
 class Drawn:
     """One drive's part of PlaceData."""
 
-    pictures: np.ndarray
-    positions_m: np.ndarray
-    clouds: np.ndarray
+    pictures: np.ndarray  # (N, S, S) uint8
+    positions_m: np.ndarray  # (N, 2) in the world's frame
+    clouds: np.ndarray  # (N,) int from 0 on; -1 where there is none to draw
 
 
 def _simulations(description: str) -> "Iterator[Simulation]":
