@@ -67,8 +67,8 @@ def checked(options: SimOptions) -> SimOptions:
             raise SourceError(f"sim:{options.world}: {key} must lie between {low:g} and {high:g}, got {getattr(options, key)}")
     if options.wander != -1 and not 0 <= options.wander <= 10:
         raise SourceError(f"sim:{options.world}: wander must be -1 or between 0 and 10 m, got {options.wander:g}")
-    if (options.trajectory or options.imu_file) and (options.aside or options.wander >= 0):
-        raise SourceError(f"sim:{options.world}: aside and wander move the world's own drive; leave them out beside a given one")
+    if (options.trajectory or options.imu_file) and (options.aside or options.wander >= 0 or options.speed != 1.0):
+        raise SourceError(f"sim:{options.world}: speed, aside and wander are of the world's own drive; leave them out beside a given one")
     if options.imu != 0 and not 10 <= options.imu <= 1000:
         raise SourceError(f"sim:{options.world}: imu must be 0 or between 10 and 1000 samples per second, got {options.imu:g}")
     return options

@@ -103,7 +103,7 @@ def test_a_drive_keeps_aside_of_its_lane_and_swings_as_asked() -> None:
     assert left_m.std() > 0.3 and (np.abs(left_m - 1.5) < 4.0).all()
     with pytest.raises(SourceError, match="wander must be -1 or between 0 and 10 m, got 11"):
         parse("town,wander=11")
-    for move in ("aside=1", "wander=0"):
+    for move in ("aside=1", "wander=0", "speed=2"):
         with pytest.raises(SourceError, match="leave them out beside a given one"):
             parse(f"town,trajectory=poses.tum,{move}")
 
