@@ -15,13 +15,14 @@ from .bev_residuals import BevMatches
 CELL_M, SLICE_M = 0.25, 1.0  # a pixel, and the height of its slices
 _SLOTS = 1 << 19  # pixels remembered; a new one takes the place of an old one that shares its slot
 _RANGE_M = 100.0
-_FEW, _KNOWN = 8, 5  # points that tell a pixel's spread, and views of it: late enough for a wall's columns to have moved on
+_FEW, _KNOWN = 8, 2  # points that tell a pixel's spread, and views of it
 _VIEWS = 16  # of a pixel, after which it is left as it is
 _VIEW_M = 0.3  # driven from one view to the next: a lidar's rings and columns are lines from any one of them
 _THIN_M, _UPRIGHT_M = 0.035, 0.35  # deviation across, and least extent in height, of an upright surface in a pixel
 _ALONE_PX, _BESIDE = 4, 0.5  # pixels before and behind a surface, which hold less than this part of its points
 _ALONG = 0.45  # part of the normal along an axis of the image from which on that is looked at along it
 _NOISE_M = 0.03  # of one point
+_ALIKE = 0.9  # cosine between the ways from which a pixel was learnt and is seen: from another side it shows something else
 
 
 class MapImage:
@@ -31,6 +32,7 @@ class MapImage:
         self._keys = np.full(_SLOTS, EMPTY)
         self._sums = np.zeros((_SLOTS, 9), np.float32)  # n, x, y, z, xx, xy, yy from the pixel's corner; lowest, highest
         self._views = np.zeros((_SLOTS, 2), np.int32)  # how many, and the last one's number
+        self._from = np.zeros((_SLOTS, 2), np.float32)  # (x, y) that a pixel was last viewed from
         self._view, self._viewed_from = 0, np.full(3, np.inf)
         self._places = np.full(_SLOTS, -1, np.int32)  # scratch of `match`
 
@@ -42,11 +44,11 @@ class MapImage:
         """See (N, 3) float32 points."""
         if not np.linalg.norm(position_odom - self._viewed_from) < _VIEW_M:
             self._view, self._viewed_from = self._view + 1, position_odom.copy()
-        _add(points_odom, position_odom, self._view, self._keys, self._sums, self._views)
+        _add(points_odom, position_odom, self._view, self._keys, self._sums, self._views, self._from)
 
     def match(self, points_odom: np.ndarray, T_odom_body: np.ndarray) -> BevMatches:
         """Pixels of a scan's (N, 3) float32 points, as this pose sees them, that show an upright surface of the map."""
-        found = _match(points_odom, T_odom_body[:3, 3], self._keys, self._sums, self._views, self._places)
+        found = _match(points_odom, T_odom_body[:3, 3], self._keys, self._sums, self._views, self._from, self._places)
         return BevMatches(
             points_odom=found[:, :3],
             seen_xy=found[:, 3:5],
@@ -62,7 +64,7 @@ def _cell(x, y, z):
 
 
 @njit(cache=True)
-def _add(points, position, view, keys, sums, views):
+def _add(points, position, view, keys, sums, views, seen_from):
     for n in range(points.shape[0]):
         x, y, z = points[n, 0], points[n, 1], points[n, 2]
         if (x - position[0]) ** 2 + (y - position[1]) ** 2 > _RANGE_M**2:
@@ -81,6 +83,7 @@ def _add(points, position, view, keys, sums, views):
                 continue
             views[slot, 0] += 1
             views[slot, 1] = view
+            seen_from[slot, 0], seen_from[slot, 1] = position[0], position[1]
         x, y = x - i * CELL_M, y - j * CELL_M
         cell[0] += 1.0
         cell[1] += x
@@ -145,7 +148,7 @@ def _alone(i, j, k, di, dj, nx, ny, count, keys, sums):
 
 
 @njit(cache=True)
-def _match(points, position, keys, sums, views, places):
+def _match(points, position, keys, sums, views, seen_from, places):
     """(M, 8): the map's centroid (3), the scan's centroid from the body (2), the surface's normal (2), deviation."""
     slots = np.empty(points.shape[0], np.int64)
     seen = np.zeros((points.shape[0], 5))
@@ -161,6 +164,11 @@ def _match(points, position, keys, sums, views, places):
         if place < 0:
             thin, nx, ny, _ = _surface(sums[slot])
             if not thin:
+                continue
+            # Seen from beside, from behind or past what it hides, its points' mean is elsewhere by centimetres.
+            ax, ay = x - seen_from[slot, 0], y - seen_from[slot, 1]
+            bx, by = x - position[0], y - position[1]
+            if ax * bx + ay * by < _ALIKE * np.sqrt((ax * ax + ay * ay) * (bx * bx + by * by)):
                 continue
             if abs(nx) > _ALONG and not _alone(i, j, k, 1, 0, nx, ny, sums[slot, 0], keys, sums):
                 continue

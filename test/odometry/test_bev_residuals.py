@@ -130,21 +130,21 @@ def test_surfaces_are_found_to_the_centimetre_from_a_wrong_prediction() -> None:
     assert np.median(np.abs(residuals)) < 0.01 and abs(np.median(np.abs(off)) - 0.1) < 0.02
 
 
-def test_a_surface_tells_nothing_before_it_was_seen_from_many_places() -> None:
+def test_a_surface_tells_nothing_before_it_was_seen_from_two_places() -> None:
     standing = MapImage()
     for _ in range(40):
         standing.add(seen_at(0.0), np.array([0.0, 0.0, 1.5]))
     T = se3.from_xyz_rpy((0, 0, 1.5, 0, 0, 0))
     assert len(standing.match(seen_at(0.0), T).seen_xy) == 0
-    assert len(driven(2.0).match(seen_at(2.0), T).seen_xy) == 0
-    assert len(driven(2.5).match(seen_at(2.5), T).seen_xy) > 0
+    assert len(driven(0.5).match(seen_at(0.5), T).seen_xy) == 0
+    assert len(driven(1.0).match(seen_at(1.0), T).seen_xy) > 0
     image = driven()
     assert len(image.match(seen_at(10.0), T).seen_xy) > 0
     image.forget()
     assert len(image.match(seen_at(10.0), T).seen_xy) == 0
 
 
-@pytest.mark.parametrize("views", [5, 8, 30])
+@pytest.mark.parametrize("views", [2, 3, 5, 8, 30])
 @pytest.mark.parametrize("apart_m", [0.5, 0.8])
 def test_columns_that_fall_on_the_same_spots_of_a_wall_are_not_taken_for_the_world(apart_m: float, views: int) -> None:
     rng, image, along = np.random.default_rng(3), MapImage(), np.arange(-40.0, 40.0, apart_m)
@@ -166,8 +166,13 @@ def test_a_niche_whose_wall_is_seen_from_ever_nearer_stays_known() -> None:
         front = [(20.12, 3.1 + 0.1 * rng.random(), rng.uniform(1.0, 2.0))]
         wall = [(rng.uniform(20.6, 21.1), 3.2, rng.uniform(1.0, 2.0))] if step > 20 and step % 4 == 0 else []
         image.add(np.array(front + wall, np.float32), np.array([0.5 * step, 0.0, 1.5]))
-    matches = image.match(np.array(front, np.float32), se3.from_xyz_rpy((19.5, 0, 1.5, 0, 0, 0)))
-    assert len(matches.facing(np.array([[1.0], [0.0], [0.0]]), 0.5).seen_xy) == 1
+
+    def seen_from(x_m: float) -> int:
+        matches = image.match(np.array(front, np.float32), se3.from_xyz_rpy((x_m, 0, 1.5, 0, 0, 0)))
+        return len(matches.facing(np.array([[1.0], [0.0], [0.0]]), 0.5).seen_xy)
+
+    assert seen_from(10.0) == seen_from(14.0) == 1
+    assert seen_from(19.5) == 0  # from beside it shows something else than what was learnt
 
 
 def registered(help_: BevHelp | None) -> Registration:
