@@ -63,7 +63,7 @@ class OdometryHealth:
     rmse_m: float  # of the accepted residuals; NaN without matches
     iterations: int
     degenerate_directions: int = 0  # of 6, from the Hessian's eigenvalues
-    bev_matches: int = 0  # pixels that helped where planes leave directions open
+    bev_matches: int = 0  # pixels that helped where planes leave directions open, and one for the keyframe of the start
     reasons: tuple[str, ...] = ()  # empty means healthy; else short counted keys
     imu: ImuCalibration | None = None  # where it is to be estimated
 

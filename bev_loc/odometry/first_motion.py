@@ -3,12 +3,14 @@
 Which of several speeds it was is told by upright structure seen from above; where it tells nothing, by the planes.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..geometry import se3
-from . import upright
+from . import constant_velocity, upright
+from .bev_keyframe import Keyframe
+from .constant_velocity import MOVING_M_S
 from .local_map import LayeredMap
 from .start import Levelled, level_in_motion
 from .sweep import ConstantTwist, Sweep
@@ -20,15 +22,23 @@ _SPEEDS_M_S = (12.0, 24.0, 36.0)  # ahead, tried beside standing
 _ENOUGH = 1500  # points of the second scan tell which speed it was
 _BETTER, _MANY = 1.15, 200  # times the fit, and matches, that another speed must reach: thin scans fit anyhow
 _WAYS_M_S = np.arange(-10.0, 40.5, 1.0)  # ahead, at which upright structure is compared
-_FINE_M_S = np.arange(-3.0, 3.5, 1.0)  # around the best
+_FINE_ROUNDS = 3  # of placing the second scan, each deskewed anew
+_FINE = np.diag([1e-3**2] * 3 + [0.1**2] * 3)  # covariance (6, 6) in which it is sought
 _SURE = 3.0  # deviations by which upright structure decides
 _RATHER = 1.0  # by which it does between two speeds where planes are no evidence for either
-_HELD_M = 0.01  # how firmly the way ahead is then held against planes
 _SAME = 0.02  # between the entries of two poses that need no comparison
 _ANOTHER_M_S = 2.5  # apart: a speed of its own
 _STILL_M_S = 1.5  # below it one may take a moving vehicle for a standing one
-_MOVING_M_S = 0.5  # an IMU that seems at rest is not, from here on
 UNTOLD = "speed ahead at the start not told apart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _ByUpright:
+    """Where upright structure says that the second scan ends."""
+
+    T_odom_body: np.ndarray  # (4, 4)
+    sigma_m: float  # ahead; inf where it tells nothing
+    told: bool  # it agrees nowhere else as well
 
 
 class FirstScan:
@@ -44,6 +54,7 @@ class FirstScan:
         self.reasons: tuple[str, ...] = ()  # what the second scan did not tell
         self._sweep, self._duration_s = whole.subset(to_map), duration_s
         self._interval_s = duration_s  # to the end of the second scan, once it is there
+        self._motion = np.zeros(6)  # until then
         self._map = local_map
         self._ahead_body = se3.inverse(T_base_body)[:3, 0]  # of unit length: the way that the vehicle drives
         self._upright = whole.subset(upright.to_search(*self._in_odom(whole)))
@@ -70,33 +81,44 @@ class FirstScan:
                 best, agreement = other, others
         best = self._try(sweep, unknown, best.T_odom_body, max_iterations)
         if best.degenerate_directions:
-            T_upright, told = self._by_upright(seen, best.T_odom_body)
-            another = np.linalg.norm((T_upright - best.T_odom_body)[:3, 3]) > _ANOTHER_M_S * self._interval_s
-            preferred = upright.preference(self._agreement(seen, T_upright), self._agreement(seen, best.T_odom_body))
-            if preferred > (_RATHER if another else _SURE):
-                best = self._try(sweep, self._held(unknown), T_upright, max_iterations)
+            found = self._by_upright(seen, best.T_odom_body)
+            another = np.linalg.norm((found.T_odom_body - best.T_odom_body)[:3, 3]) > _ANOTHER_M_S * self._interval_s
+            preferred = upright.preference(self._agreement(seen, found.T_odom_body), self._agreement(seen, best.T_odom_body))
+            if np.isfinite(found.sigma_m) and (preferred > _RATHER or not another):
+                best = self._try(sweep, self._held(unknown, found.sigma_m), found.T_odom_body, max_iterations)
             # What a lidar sees of roofs and walls comes along with it: that it stands, only its IMU says surely.
             still = np.linalg.norm(self._motion_to(best.T_odom_body)[3:]) < _STILL_M_S * self._interval_s
-            self.reasons += (UNTOLD,) if not told or (still and not self.levelled.by_rest) else ()
+            self.reasons += (UNTOLD,) if not found.told or (still and not self.levelled.by_rest) else ()
+            if self.levelled.by_rest and not self._moves(self._motion_to(best.T_odom_body)):
+                best = self._try(sweep, constant_velocity.standing(unknown), unknown.T_odom_body, max_iterations)
         turn = self._level_in_motion(self._motion_to(best.T_odom_body))
         best = replace(best, T_odom_body=turn @ best.T_odom_body)
-        self._map_again(self._motion_to(best.T_odom_body))
+        self._motion = self._motion_to(best.T_odom_body)
+        self._map_again(self._motion)
         return best
+
+    @property
+    def keyframe(self) -> Keyframe:
+        """What stands upright in this scan, once its motion is known: scans to come may be placed by it."""
+        return self._keyframe_had_it_moved(self._motion)
+
+    def _moves(self, motion: np.ndarray) -> bool:
+        return float(np.linalg.norm(motion[3:])) > MOVING_M_S * self._interval_s
 
     def _level_in_motion(self, motion: np.ndarray) -> np.ndarray:
         """(4, 4) turn of the odom frame, which is made: an IMU that seemed at rest was not, if this scan had moved (6,).
 
         Nobody saw the frame before: a first pose whose level is disputed is held back.
         """
-        if not self.levelled.by_rest or np.linalg.norm(motion[3:]) < _MOVING_M_S * self._interval_s:
+        if not self.levelled.by_rest or not self._moves(motion):
             return np.eye(4)
         before, self.levelled = self.levelled, level_in_motion(self.levelled)
         turn = se3.from_parts(self.levelled.R_odom_base @ before.R_odom_base.T, np.zeros(3))
         self.T_odom_body = turn @ self.T_odom_body
         return turn
 
-    def _by_upright(self, seen: Sweep, T_odom_body: np.ndarray) -> tuple[np.ndarray, bool]:
-        """The pose moved ahead or back to where upright structure of both scans agrees best, and whether only there."""
+    def _by_upright(self, seen: Sweep, T_odom_body: np.ndarray) -> _ByUpright:
+        """The pose moved ahead or back to where upright structure of both scans agrees best."""
         moved_m = float(self._ahead_body @ self._motion_to(T_odom_body)[3:])
         # Both scans as they came: what stands still is seen at nearly the same moment of either sweep.
         first = upright.Seen(se3.apply(self.T_odom_body, self._upright.points_body))
@@ -107,25 +129,38 @@ class FirstScan:
         best = int(np.argmax(coarse.sum(1)))
         others = coarse[np.abs(_WAYS_M_S - _WAYS_M_S[best]) > _ANOTHER_M_S]
         told = upright.preference(coarse[best], others[np.argmax(others.sum(1))]) > _SURE
-        ways_m = (_WAYS_M_S[best] + _FINE_M_S) * self._interval_s
-        fine = [self._agreement(seen, T_odom_body @ self._ahead(way_m - moved_m)).sum() for way_m in ways_m]
-        return T_odom_body @ self._ahead(upright.peak(ways_m, np.array(fine)) - moved_m), told
+        T, sigma_m = T_odom_body @ self._ahead(_WAYS_M_S[best] * self._interval_s - moved_m), np.inf
+        for _ in range(_FINE_ROUNDS):
+            motion = self._motion_to(T)
+            placed = self._keyframe_had_it_moved(motion).place_upright(se3.apply(T, self._second(seen, T, motion)), T, _FINE)
+            if placed is None:
+                break
+            way = (T[:3, :3] @ self._ahead_body)[:2]
+            T, sigma_m = T @ self._ahead(float(way @ placed.off_m)), float(np.sqrt(way @ placed.covariance_m2 @ way))
+        return _ByUpright(T_odom_body=T, sigma_m=sigma_m, told=told)
 
     def _agreement(self, seen: Sweep, T_odom_body: np.ndarray) -> np.ndarray:
         """(M,) of upright points of the second scan, had the body moved so."""
         motion = self._motion_to(T_odom_body)
-        second = ConstantTwist(T_odom_last=self.T_odom_body, motion=motion, follow=0.0).at_end(seen, T_odom_body)
-        first = self._deskewed(self._upright, motion)
-        return upright.Seen(se3.apply(self.T_odom_body, first)).agreement(se3.apply(T_odom_body, second))
+        first = se3.apply(self.T_odom_body, self._deskewed(self._upright, motion))
+        return upright.Seen(first).agreement(se3.apply(T_odom_body, self._second(seen, T_odom_body, motion)))
+
+    def _keyframe_had_it_moved(self, motion: np.ndarray) -> Keyframe:
+        upright_odom = se3.apply(self.T_odom_body, self._deskewed(self._upright, motion))
+        return Keyframe(upright_odom, self.T_odom_body, self._ahead_body)
+
+    def _second(self, seen: Sweep, T_odom_body: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """(M, 3) points of the second scan as seen from its end."""
+        return ConstantTwist(T_odom_last=self.T_odom_body, motion=motion, follow=0.0).at_end(seen, T_odom_body)
 
     def _in_odom(self, whole: Sweep) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3) points and (3,) way ahead, as if the body were where it was at the first scan's end."""
         return se3.apply(self.T_odom_body, whole.points_body), self.T_odom_body[:3, :3] @ self._ahead_body
 
-    def _held(self, prediction: Prediction) -> Prediction:
-        """The way ahead as good as known."""
+    def _held(self, prediction: Prediction, sigma_m: float) -> Prediction:
+        """The way ahead as good as known: as the guess that a trial begins at says."""
         information = np.linalg.inv(prediction.covariance)
-        information[3:6, 3:6] += np.outer(self._ahead_body, self._ahead_body) / _HELD_M**2
+        information[3:6, 3:6] += np.outer(self._ahead_body, self._ahead_body) / sigma_m**2
         return replace(prediction, covariance=np.linalg.inv(information))
 
     def _ahead(self, way_m: float) -> np.ndarray:

@@ -22,9 +22,7 @@ class ImuAid:
 
     def __init__(self, config: OdometryConfig) -> None:
         self._buffer = ImuBuffer()
-        noise = ImuNoise(
-            gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
-        )
+        noise = ImuNoise(gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk)
         self._filter = InertialModel(self._buffer, noise, Known.at_first(config.estimate_extrinsic, config.estimate_time_offset))
         self._mounting, self._trust, self._scatter = MountingCheck(), ImuTrust(), Scatter(config.gyro_noise)
         self._spikes = 0  # of the gyro, said
@@ -65,18 +63,23 @@ class ImuAid:
         return registered if self.state is None else registered + self._scatter.covariance
 
     def predict(
-        self, T_odom_body: np.ndarray, twist: np.ndarray | None, last_ns: int, stamp_ns: int, *, with_imu: bool = True
-    ) -> Prediction:
+        self, T_odom_body: np.ndarray, twist: np.ndarray | None, last_step_m2: np.ndarray, last_ns: int, stamp_ns: int, *,
+        is_open: bool, with_imu: bool = True,
+    ) -> Prediction:  # fmt: skip
         """The state expected at `stamp_ns`, from the filter if it runs, else from constant velocity.
 
-        T_odom_body: (4, 4) at `last_ns`, where the filter's state stands too; twist: (6,) before it, None if unknown.
+        T_odom_body: (4, 4) at `last_ns`, where the filter's state stands too; twist: (6,) before it, None if unknown;
+        last_step_m2: (3, 3) covariance of the translation that it was taken from; is_open: planes left a direction open there.
         """
         turn_rate = np.zeros(3) if twist is None else twist[:3]
         if with_imu and self.started:
             return self._filter.predict(last_ns, stamp_ns, turn_rate)
         readings = self._buffer.between(last_ns, stamp_ns, turn_rate) if with_imu and self._trust.gyro else None
         measured = None if readings is None or readings.missing.any() else readings.mean_turn_rate()
-        return constant_velocity.predict(T_odom_body, twist, measured, (stamp_ns - last_ns) * 1e-9)
+        return constant_velocity.predict(
+            T_odom_body, twist, measured, (stamp_ns - last_ns) * 1e-9,
+            last_step_m2=last_step_m2, may_stand=is_open and measured is not None and self.rest(stamp_ns) is not None,
+        )  # fmt: skip
 
     def say_spikes(self) -> tuple[str, ...]:
         """That samples were refused since it was said last: poses do not follow from each other by the others."""

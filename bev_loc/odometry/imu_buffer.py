@@ -65,12 +65,13 @@ class ImuBuffer:
             return ""
         return "accelerometer in m/s^2" if self._unit_m_s2 == 1.0 else "accelerometer in g, converted to m/s^2"
 
-    def rest(self, end_ns: int) -> Readings | None:
-        """The newest tenth of a second of samples up to `end_ns`, if the IMU stood still in it; None otherwise."""
+    def rest(self, end_ns: int, since_ns: int | None = None) -> Readings | None:
+        """The newest samples up to `end_ns`, of a tenth of a second or since an earlier moment, if the IMU stood still; None otherwise."""
         if self._last_ns < end_ns - int(_STALE_S * 1e9):
             return None
         end_ns = min(end_ns, self._last_ns)
-        readings = self.between(end_ns - int(_REST_S * 1e9), end_ns, np.zeros(3))
+        begin_ns = end_ns - int(_REST_S * 1e9)
+        readings = self.between(min(begin_ns, begin_ns if since_ns is None else since_ns), end_ns, np.zeros(3))
         if readings is None or readings.missing.any() or len(readings.durations_s) < _MIN_SAMPLES:
             return None
         gyro, acc = readings.gyro_rad_s, readings.acc_m_s2

@@ -5,17 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from ..clouds.deskew import knot_table
-from ..geometry import se3
+from ..geometry import se3, so3
 from .calibration import ImuMotion, Known, SlowMotion, joined
+from .constant_velocity import MOVING_M_S
 from .imu_buffer import ImuBuffer
 from .poses import Pose, attitudes, velocity
 from .propagate import ImuNoise, Propagation, Readings, propagate
-from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState
+from .state import ACC_BIAS, DIMENSION, GRAVITY, GYRO_BIAS, ROTATION, STANDARD_GRAVITY_M_S2, TRANSLATION, VELOCITY, NavState, gravity_basis
 from .sweep import ConstantTwist, Measured
 from .update import Prediction, Registration
 
 _START_POSES = 8  # registered poses that tell velocity and gravity before the filter starts
-_REST_POSES, _REST_M_S = 3, 0.5  # with an IMU at rest fewer do, if they do not say that it moves
+_REST_POSES = 3  # with an IMU at rest fewer do, if they do not say that it moves
+_STANDS_M_S = 0.1  # that poses of a standing vehicle may seem to move with; faster, it gains speed, and the IMU took that for a tilt
 _START_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.2), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.03))
 _OPEN_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.5), (GYRO_BIAS, 0.01), (ACC_BIAS, 0.1), (GRAVITY, 0.05))
 _REST_SIGMA = ((ROTATION, 1e-3), (TRANSLATION, 1e-2), (VELOCITY, 0.05), (GYRO_BIAS, 0.003), (ACC_BIAS, 0.1), (GRAVITY, 0.01))
@@ -104,11 +106,14 @@ class InertialModel:
         if len(self._poses) < _REST_POSES:
             return
         first, before, last = self._poses[0], self._poses[-2], self._poses[-1]
-        resting = self._buffer.rest(stamp_ns)
+        earlier, later = self._poses[-_REST_POSES], self._poses[1 - _REST_POSES]
+        since_ns = 2 * earlier.stamp_ns - later.stamp_ns  # the scan before, by which the earliest pose was found
+        resting = self._buffer.rest(stamp_ns, since_ns) or self._buffer.rest(stamp_ns)
         v_end = velocity(before, last)
-        if resting is not None and np.linalg.norm(velocity(self._poses[-_REST_POSES], last)) < _REST_M_S:
+        if resting is not None and np.linalg.norm(velocity(self._poses[-_REST_POSES], last)) < MOVING_M_S:
             gravity = -T_odom_body[:3, :3] @ self._known.T_body_imu[:3, :3] @ resting.acc_m_s2.mean(0)
-            self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA)
+            hidden_m_s2 = max(0.0, float(np.linalg.norm(v_end)) - _STANDS_M_S) / resting.durations_s.sum()
+            self._start(last, np.zeros(3), gravity, resting, _REST_SIGMA, hidden_m_s2=hidden_m_s2)
         elif level_and_open and self._measured(before, last):
             self._start(last, v_end, np.array([0.0, 0.0, -STANDARD_GRAVITY_M_S2]), resting, _OPEN_SIGMA)
         elif len(self._poses) == _START_POSES:
@@ -136,8 +141,9 @@ class InertialModel:
         return (v_end - v_begin - gained) / readings.durations_s.sum()
 
     def _start(
-        self, last: Pose, v_odom: np.ndarray, gravity: np.ndarray, resting: Readings | None, sigmas: tuple[tuple[slice, float], ...]
-    ) -> None:
+        self, last: Pose, v_odom: np.ndarray, gravity: np.ndarray, resting: Readings | None, sigmas: tuple[tuple[slice, float], ...],
+        *, hidden_m_s2: float = 0.0,
+    ) -> None:  # fmt: skip
         length = np.linalg.norm(gravity)
         if not 0.8 < length / STANDARD_GRAVITY_M_S2 < 1.2:
             return
@@ -153,4 +159,23 @@ class InertialModel:
         covariance = np.zeros((DIMENSION, DIMENSION))
         for part, sigma in sigmas:
             covariance[part, part] = sigma**2 * np.eye(part.stop - part.start)
+        if sigmas is _REST_SIGMA:
+            covariance = felt_at_rest(covariance, self._state, resting, hidden_m_s2)
         self._covariance = joined(covariance, self._known, self._state, gravity_by_imu=sigmas is not _OPEN_SIGMA)
+
+
+def felt_at_rest(covariance: np.ndarray, state: NavState, resting: Readings, hidden_m_s2: float) -> np.ndarray:
+    """(17, 17) at a start at rest, of gravity that was taken from the mean of specific forces.
+
+    It is off by what the accelerometer's bias is, both cancel when the vehicle drives off, by the mean's noise, and by the gain
+    of speed that may hide in it. As if gravity and bias were independent, every start would be believed to gain speed by
+    as much as the bias may be.
+    """
+    R_odom_imu = state.T_odom_body[:3, :3] @ state.T_body_imu[:3, :3]
+    tilt = -so3.hat(state.gravity_odom) @ gravity_basis(state.gravity_odom)  # d gravity / d its two angles
+    mean_2 = resting.acc_m_s2.var(0).mean() / len(resting.acc_m_s2) + hidden_m_s2**2
+    covariance = covariance.copy()
+    covariance[GRAVITY, GRAVITY] = mean_2 / STANDARD_GRAVITY_M_S2**2 * np.eye(2)
+    with_bias = np.eye(DIMENSION)
+    with_bias[GRAVITY, ACC_BIAS] = tilt.T @ R_odom_imu / STANDARD_GRAVITY_M_S2**2
+    return with_bias @ covariance @ with_bias.T

@@ -14,6 +14,7 @@ from ..config import OdometryConfig
 from ..geometry import se3, so3
 from ..records import Dropped, ImuSample, LidarScan, Odometry
 from . import start
+from .bev_keyframe import Keyframe
 from .bev_matching import MapImage
 from .drift import Drift
 from .first_motion import FirstScan
@@ -52,9 +53,12 @@ class Lio:
         self._drift = Drift(T_base_imu)
         self._map = LayeredMap(config.map_voxel_m, config.map_radius_m)
         self._map_image = None if config.bev == "off" else MapImage()
+        self._keyframe: Keyframe | None = None  # the first scan, while it is near
         self._T_odom_body = np.eye(4)  # at _stamp_ns
         self._begin_ns, self._stamp_ns = -1, -1  # first return and end of the last scan; -1: none yet
         self._twist: np.ndarray | None = None  # (6,) of the body over the last interval; None: unknown
+        self._last_step_m2 = np.zeros((3, 3))  # covariance of the translation that the twist was taken from
+        self._is_open = False  # planes left a direction open in the last scan
         self._first_scan: FirstScan | None = None  # until the second tells how it moved
         self._intervals_s: deque[float] = deque(maxlen=_USUAL_OF)  # between the last scans
         self._fit = MapFit()
@@ -154,7 +158,9 @@ class Lio:
 
     def _predict(self, stamp_ns: int, with_imu: bool = True) -> Prediction:
         """The state expected at `stamp_ns`, from the filter if it runs, else from constant velocity."""
-        return self._inertial.predict(self._T_odom_body, self._twist, self._stamp_ns, stamp_ns, with_imu=with_imu)
+        return self._inertial.predict(
+            self._T_odom_body, self._twist, self._last_step_m2, self._stamp_ns, stamp_ns, is_open=self._is_open, with_imu=with_imu
+        )
 
     def _doubtful(self, result: Registration) -> bool:
         """Whether the scan fits the prediction so badly, or so much less than the last one, that the IMU may be wrong."""
@@ -164,7 +170,9 @@ class Lio:
         """Register a thinned scan; the second one also tells how the first had moved."""
         if self._first_scan is not None:
             first, self._first_scan = self._first_scan, None
-            return first.register_second(whole, thin, prediction, self._config.max_iterations)
+            result = first.register_second(whole, thin, prediction, self._config.max_iterations)
+            self._keyframe = None if self._map_image is None else first.keyframe
+            return result
         return register(whole.subset(thin), self._map, prediction, self._config.max_iterations, self._bev_help(whole, prediction))
 
     def _bev_help(self, sweep: Sweep, prediction: Prediction) -> BevHelp | None:
@@ -172,9 +180,13 @@ class Lio:
         if self._map_image is None:
             return None
         T = prediction.T_odom_body
+        if self._keyframe is not None and not self._keyframe.reaches(T):
+            self._keyframe = None
+        keyframe = self._keyframe
         return BevHelp(
             match=lambda: self._map_image.match(prediction.course.at_end(sweep, T, T), T),
             always=self._config.bev == "always",
+            place=keyframe and (lambda: keyframe.place(prediction.course.at_end(sweep, T, T), T, prediction.covariance[:6, :6])),
         )
 
     def _settle(self, result: Registration, prediction: Prediction, stamp_ns: int) -> tuple[str, ...]:
@@ -182,11 +194,12 @@ class Lio:
         T_last_now = se3.inverse(self._T_odom_body) @ result.T_odom_body
         if self._twist is None:
             self._drift.begin(np.linalg.norm(T_last_now[:3, 3]) / prediction.interval_s)
-        self._drift.move(T_last_now, result.planes, is_open=result.degenerate_directions > 0)
+        self._is_open = result.degenerate_directions > 0
+        self._drift.move(T_last_now, result.planes, is_open=self._is_open)
         self._T_odom_body = result.T_odom_body
         misfit = self._fit.take(result)
         if self._fit.fitted:
-            self._twist = se3.log(T_last_now) / prediction.interval_s
+            self._twist, self._last_step_m2 = se3.log(T_last_now) / prediction.interval_s, result.covariance[3:6, 3:6]
         if prediction.inertial:
             return misfit + self._inertial.take(result, prediction, stamp_ns, misfit)
         if misfit:
@@ -209,6 +222,7 @@ class Lio:
         self._map.clear()
         if self._map_image is not None:
             self._map_image.forget()
+        self._keyframe = None
         self._inertial.stop()
         self._twist = None
         self._fit.forget()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import se3, so3
+from .bev_keyframe import Placed
 from .bev_residuals import BevMatches
 from .local_map import LayeredMap
 from .residuals import NormalEquations, PlaneMatches
@@ -51,7 +52,7 @@ class Registration:
     rmse_m: float
     iterations: int
     degenerate_directions: int
-    bev_matches: int = 0
+    bev_matches: int = 0  # pixels, and one for the keyframe
 
     @classmethod
     def given(cls, T_odom_body: np.ndarray, dimension: int = 6) -> "Registration":
@@ -77,10 +78,11 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BevHelp:
-    """BEV matches on demand: in every direction, or only along those that the planes leave open."""
+    """BEV residuals on demand: in every direction, or only where the planes leave one open."""
 
     match: Callable[[], BevMatches]  # at the predicted pose; costs a few milliseconds
     always: bool
+    place: Callable[[], Placed | None] | None = None  # by the keyframe, if there is one near
 
     def matches(self, prediction: Prediction, open_body: np.ndarray) -> BevMatches:
         """What is plausible, and tells something of (3, D) directions of the body."""
@@ -111,7 +113,7 @@ def register(
     matching = PlaneMatches(followed, sweep.rays, wary=prediction.wary)
     error = np.zeros(dimension) if begin is None else begin
     T, T_searched = moved(prediction.T_odom_body, error), np.zeros((4, 4))  # searched nowhere yet
-    pixels, open_body = None, np.zeros((3, 0))
+    placed, pixels, open_body = None, None, np.zeros((3, 0))
     for iteration in range(1, max_iterations + 1):
         points_body = prediction.course.at_end(sweep, T)
         if _moved(T_searched, T):
@@ -125,13 +127,15 @@ def register(
             if bev.always or open_body.size:
                 found = bev.matches(prediction, open_body)
                 pixels = found if len(found.seen_xy) else None
+                placed = bev.place and bev.place()
                 if pixels is not None:
                     matching.straighten(points_body, T, open_body)
                     system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
         hessian, slope = system.hessian, system.gradient
-        if pixels is not None:
-            pixel_hessian, pixel_gradient = pixels.linearise(T)
-            hessian, slope = hessian + pixel_hessian, slope + pixel_gradient
+        for seen_from_above in (pixels, placed):
+            if seen_from_above is not None:
+                more_hessian, more_slope = seen_from_above.linearise(T)
+                hessian, slope = hessian + more_hessian, slope + more_slope
         A = _perturbation(error[:3])
         posterior = information.copy()
         posterior[:6, :6] += A.T @ hessian @ A
@@ -157,7 +161,7 @@ def register(
         rmse_m=system.rmse_m,
         iterations=iteration,
         degenerate_directions=_degenerate(system.hessian),
-        bev_matches=0 if pixels is None else len(pixels.seen_xy),
+        bev_matches=(0 if pixels is None else len(pixels.seen_xy)) + (placed is not None),
     )
 
 

@@ -15,7 +15,7 @@ _FINE_M, _COARSE_M = 0.2, 0.5  # thinning of the scan that is searched and of th
 _NEIGHBOURS, _SLIM = 4, 0.1  # a row: so many neighbours of a point, hardly wider than a tenth of their length
 _ALONG = np.cos(np.deg2rad(30.0))  # the way
 _NEAR_M = 0.4  # where agreement ends
-_MIN_POINTS, _MAX_POINTS = 30, 2000  # that search
+_MIN_POINTS, _MAX_POINTS = 12, 2000  # that search
 
 
 def upright_indices(points_odom: np.ndarray) -> np.ndarray:
@@ -73,12 +73,3 @@ def preference(agreement_a: np.ndarray, agreement_b: np.ndarray) -> float:
     better = agreement_a - agreement_b
     spread = np.sqrt(better @ better)
     return float(better.sum() / spread) if spread else 0.0
-
-
-def peak(places: np.ndarray, heights: np.ndarray) -> float:
-    """Where (N,) even places have their highest point, by a parabola through the best and its neighbours."""
-    best = int(np.clip(np.argmax(heights), 1, len(places) - 2))
-    before, here, after = heights[best - 1 : best + 2]
-    bend = before - 2.0 * here + after
-    step = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return float(places[best] + np.clip(step, -1.0, 1.0) * (places[1] - places[0]))

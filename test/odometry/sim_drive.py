@@ -7,10 +7,10 @@ from bev_loc.sources.base import Truth
 from bev_loc.sources.open import open_source
 
 
-def driven(sim: str) -> tuple[list[Odometry | Dropped], Truth]:
-    """What is said of every scan of a simulation, by the default odometry with its IMU, and where the base really was."""
+def driven(sim: str, config: OdometryConfig = OdometryConfig()) -> tuple[list[Odometry | Dropped], Truth]:
+    """What is said of every scan of a simulation, by the odometry with its IMU, and where the base really was."""
     source = open_source(f"sim:{sim}", InputConfig())
-    lio, results = Lio(OdometryConfig(), T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), []
+    lio, results = Lio(config, T_base_lidar=source.T_base_lidar, T_base_imu=source.T_base_imu), []
     for item in source.stream():
         if isinstance(item, ImuSample):
             lio.on_imu(item)

@@ -9,9 +9,10 @@ from box_world import drive, errors_m, imu, replay, scan, street
 from bev_loc.config import OdometryConfig
 from bev_loc.geometry import se3, so3
 from bev_loc.odometry.imu_buffer import ImuBuffer
+from bev_loc.odometry.inertial_model import felt_at_rest
 from bev_loc.odometry.lio import Lio
 from bev_loc.odometry.propagate import ImuNoise, Readings, propagate
-from bev_loc.odometry.state import DIMENSION, STANDARD_GRAVITY_M_S2, NavState, gravity_basis
+from bev_loc.odometry.state import ACC_BIAS, DIMENSION, GRAVITY, STANDARD_GRAVITY_M_S2, NavState, gravity_basis
 from bev_loc.records import Dropped, ImuSample, LidarScan
 
 QUIET = ImuNoise(gyro=0.0, acc=0.0, gyro_walk=0.0, acc_walk=0.0, turning=0.0, driving=0.0)
@@ -194,3 +195,29 @@ def test_an_imu_at_rest_starts_the_filter_within_three_scans_without_sliding() -
     assert started[3] and np.linalg.norm(lio._inertial.state.v_odom) < 0.05
     assert np.abs(lio._inertial.state.gyro_bias - 0.005).max() < 0.002
     assert np.linalg.norm(result.T_odom_base[:3, 3]) < 0.02
+
+
+def test_what_a_start_at_rest_does_not_know_of_gravity_is_what_it_does_not_know_of_the_accelerometer() -> None:
+    rng, sigma, count = np.random.default_rng(8), 0.1, 30
+    R, covariance, lengths, gains = drive(0.0)[:3, :3] @ so3.exp(np.array([0.02, -0.03, 0.0])), np.eye(DIMENSION), [], []
+    covariance[ACC_BIAS, ACC_BIAS] *= sigma**2
+    for _ in range(300):
+        bias, gravity = rng.normal(0, sigma, 3), np.array([0.0, 0.0, -STANDARD_GRAVITY_M_S2])
+        acc = bias - R.T @ gravity + rng.normal(0, 0.2, (count, 3))
+        felt = -R @ acc.mean(0)
+        felt *= STANDARD_GRAVITY_M_S2 / np.linalg.norm(felt)
+        state = NavState(
+            T_odom_body=se3.from_parts(R, np.zeros(3)), v_odom=np.zeros(3), gyro_bias=np.zeros(3), acc_bias=np.zeros(3), gravity_odom=felt
+        )
+        resting = Readings(
+            durations_s=np.full(count, 0.01), gyro_rad_s=np.zeros((count, 3)), acc_m_s2=acc, missing=np.zeros(count, bool)
+        )
+        P = felt_at_rest(covariance, state, resting, hidden_m_s2=0.0)
+        error = replace(state, gravity_odom=gravity, acc_bias=bias).minus(state)
+        some = np.r_[ACC_BIAS, GRAVITY]
+        lengths.append(error[some] @ np.linalg.solve(P[np.ix_(some, some)], error[some]))
+        to_gain = np.zeros((3, DIMENSION))  # of speed, by what is off, when it drives off
+        to_gain[:, ACC_BIAS], to_gain[:, GRAVITY] = -R, -so3.hat(felt) @ gravity_basis(felt)
+        gains.append(np.sqrt(np.diag(to_gain @ P @ to_gain.T))[:2])
+    assert np.mean(lengths) == pytest.approx(5.0, abs=0.6)  # five degrees of freedom
+    assert np.mean(gains) == pytest.approx(0.2 / np.sqrt(count), rel=0.1)  # the noise alone, not the bias

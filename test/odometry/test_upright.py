@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sim_drive import driven
 
+from bev_loc.config import OdometryConfig
 from bev_loc.odometry import upright
+from bev_loc.odometry.bev_keyframe import Keyframe
 from bev_loc.odometry.first_motion import UNTOLD
 from bev_loc.odometry.start import WAITING
 from bev_loc.records import Dropped
@@ -35,13 +37,12 @@ def test_upright_is_what_stands_high_above_the_lowest_below_it() -> None:
 
 def test_poles_tell_the_way_and_the_rings_on_a_wall_do_not_hold_it_back() -> None:
     rng = np.random.default_rng(0)
-    ways_m = np.arange(-1.0, 3.01, 0.1)
     fixed = poles(rng)
     first, second = (np.concatenate([fixed + rng.normal(0, 0.02, fixed.shape), ringed_wall(x)]) for x in (0.0, 1.3))
     moved = second - [1.3, 0.0, 0.0]  # in the axes of the second
     seen = upright.Seen(first)
-    agreed = np.array([seen.agreement(moved + [way, 0.0, 0.0]).sum() for way in ways_m])
-    assert upright.peak(ways_m, agreed) == pytest.approx(1.3, abs=0.03)
+    placed = Keyframe(first, np.eye(4), np.array([1.0, 0.0, 0.0])).place_upright(moved, np.eye(4), np.diag([1e-6] * 3 + [0.25] * 3))
+    assert placed is not None and placed.off_m == pytest.approx([1.3, 0.0], abs=0.03)
     right, standing = (seen.agreement(moved + [way, 0.0, 0.0]) for way in (1.3, 0.0))
     assert upright.preference(right, standing) > 5.0
     assert upright.preference(standing, right) == -upright.preference(right, standing)
@@ -52,9 +53,9 @@ def test_a_few_points_tell_nothing() -> None:
     assert (few == 0.0).all() and upright.preference(few, few) == 0.0
 
 
-def ways_m(sim: str) -> tuple[np.ndarray, np.ndarray]:
+def ways_m(sim: str, config: OdometryConfig = OdometryConfig()) -> tuple[np.ndarray, np.ndarray]:
     """(N,) how far the base is from where it was at the first scan's end: truly, and as found, at each scan but the first."""
-    results, truth = driven(sim)
+    results, truth = driven(sim, config)
     ends_ns = np.array([one.stamp_ns for one in results[1:]])
     ends_ns = np.append(2 * ends_ns[0] - ends_ns[1], ends_ns)
     first, *rest = (truth.T_truth_base[np.argmin(abs(truth.stamps_ns - end_ns))][:3, 3] for end_ns in ends_ns)
@@ -102,3 +103,16 @@ def test_a_start_at_rest_on_a_slope_is_levelled_by_gravity_once_the_second_scan_
     assert isinstance(results[0], Dropped) and results[0].kind == WAITING
     assert np.linalg.norm(results[1].T_odom_base[:3, 3]) < 0.02
     assert np.rad2deg(np.arccos(truth.T_truth_base[1][2, :3] @ results[1].T_odom_base[2, :3])) < 1.0  # accelerometer bias
+
+
+@pytest.mark.parametrize("seed", [34, 46])
+def test_a_thin_lidar_that_is_switched_on_while_driving_through_a_field_keeps_its_way(seed: int) -> None:
+    true, found = ways_m(f"field,start=10,lidar=vlp16,seed={seed},seconds=3", OdometryConfig(bev="auto"))
+    assert true[-1] > 17.0
+    assert np.abs(found - true).max() < 0.25
+
+
+def test_a_thin_lidar_that_stands_in_a_field_is_not_moved_by_what_comes_along_with_it_nor_held_back() -> None:
+    true, found = ways_m("field,start=0,lidar=vlp16,seed=31,seconds=3")
+    assert true[-1] > 1.9
+    assert found[:4].max() < 0.03 and np.abs(found - true).max() < 0.1
