@@ -82,7 +82,7 @@ class BevHelp:
 
     match: Callable[[], BevMatches]  # at the predicted pose; costs a few milliseconds
     always: bool
-    place: Callable[[], Placed | None] | None = None  # by the keyframe, if there is one near
+    place: Callable[[], Placed | None] | None = None  # by the keyframe, if there is one near; only where planes leave one open
 
     def matches(self, prediction: Prediction, open_body: np.ndarray) -> BevMatches:
         """What is plausible, and tells something of (3, D) directions of the body."""
@@ -127,7 +127,7 @@ def register(
             if bev.always or open_body.size:
                 found = bev.matches(prediction, open_body)
                 pixels = found if len(found.seen_xy) else None
-                placed = bev.place and bev.place()
+                placed = bev.place() if bev.place and open_body.size else None  # where planes tell all, it is not worth its time
                 if pixels is not None:
                     matching.straighten(points_body, T, open_body)
                     system = matching.linearise(points_body, T, _SIGMA_M, _KERNEL_M)
