@@ -2,7 +2,8 @@
 
 A map image knows a place only after some views of it, and what it learnt of open country before the speed was known is off
 by that. One scan is not: its trees, posts and masts, whatever their shape, are found again within a centimetre or two
-over some metres of driving, by all of them at once, with the rings of any lidar.
+over some metres of driving, by all of them at once, with the rings of any lidar. It stands where BEV-LIO (arXiv 2502.19242)
+has features of the last keyframe's image; a heading that is considered and not estimated is Schmidt's (1966).
 """
 
 from dataclasses import dataclass

@@ -22,7 +22,9 @@ class ImuAid:
 
     def __init__(self, config: OdometryConfig) -> None:
         self._buffer = ImuBuffer()
-        noise = ImuNoise(gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk)
+        noise = ImuNoise(
+            gyro=config.gyro_noise, acc=config.acc_noise, gyro_walk=config.gyro_walk, acc_walk=config.acc_walk
+        )
         self._filter = InertialModel(self._buffer, noise, Known.at_first(config.estimate_extrinsic, config.estimate_time_offset))
         self._mounting, self._trust, self._scatter = MountingCheck(), ImuTrust(), Scatter(config.gyro_noise)
         self._spikes = 0  # of the gyro, said

@@ -85,8 +85,10 @@ def test_a_prediction_that_does_not_allow_a_place_gives_way_only_to_much_better_
     assert clear is not None and not clear.is_plausible(SURE) and abs(clear.off_m[0] + 0.3) < 0.05
     rng = np.random.default_rng(2)
     few = trees(rng, 1)
-    vague = Keyframe(seen(few, rng)[6000:], np.eye(4), AHEAD).place(seen(few, rng) + np.float32([0.15, 0, 0]), true_pose(), SURE)
-    assert vague is None
+    keyframe, scan = Keyframe(seen(few, rng)[6000:], np.eye(4), AHEAD), seen(few, rng) + np.float32([0.15, 0, 0])
+    somewhere = keyframe.place_upright(scan[6000:], true_pose(), SURE)
+    assert somewhere is not None and not somewhere.is_plausible(SURE)  # it has a summit, and not a clear one
+    assert keyframe.place(scan, true_pose(), SURE) is None
 
 
 def test_it_says_nothing_where_nothing_stands_or_nothing_was_driven() -> None:
